@@ -1,0 +1,82 @@
+/*
+ * The event loop of one worker thread: the only place that knows libevent. Nothing here
+ * is locked; a loop and all that hangs on it belong to one thread (but loop_post).
+ *
+ * Callbacks may start, stop and free anything except the object they are called for;
+ * that one is freed by loop_defer, at the end of the turn.
+ */
+#ifndef ONRUSH_APP_LOOP_H
+#define ONRUSH_APP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/die.h"
+
+struct loop;
+
+struct loop *loop_new(void);       /* the caller owns it */
+void loop_free(struct loop *loop); /* after everything on it is gone; NULL is fine */
+void loop_run(struct loop *loop);  /* returns after loop_stop */
+void loop_stop(struct loop *loop);
+
+/* Monotonic microseconds, read once per turn: for timeouts, not for measuring. */
+int64_t loop_now_us(const struct loop *loop);
+
+/* File descriptors, level-triggered. The descriptor stays the caller's. */
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+};
+struct loop_io;
+typedef void loop_io_cb(void *arg, unsigned ready);
+
+struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_cb *cb, void *arg);
+void loop_io_want(struct loop_io *io, unsigned mask); /* 0 pauses */
+void loop_io_free(struct loop_io *io);                /* NULL is fine */
+
+/* One-shot timers, for the few things that need their own. */
+struct loop_timer;
+typedef void loop_timer_cb(void *arg);
+
+struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_cb *cb, void *arg);
+void loop_timer_set(struct loop_timer *t, int64_t after_us); /* again moves it */
+void loop_timer_stop(struct loop_timer *t);
+void loop_timer_free(struct loop_timer *t); /* NULL is fine */
+
+/*
+ * Deadlines that all have the same length: a FIFO that is swept every few milliseconds,
+ * so that starting and stopping one costs two pointer writes. cb is called once for a
+ * wait that ran out, after it has been stopped.
+ */
+struct loop_wait {
+	TAILQ_ENTRY(loop_wait) link;
+	struct loop_waits *waits; /* borrowed; NULL when it is not running */
+	int64_t due_us;
+};
+struct loop_waits;
+typedef void loop_wait_cb(struct loop_wait *w);
+
+struct loop_waits *loop_waits_new(struct loop *loop, int64_t length_us, loop_wait_cb *cb);
+void loop_waits_free(struct loop_waits *waits);
+void loop_wait_start(struct loop_waits *waits, struct loop_wait *w); /* again restarts */
+void loop_wait_stop(struct loop_wait *w); /* not running is fine */
+
+/*
+ * Jobs for the end of this turn, in order: batches that are flushed and objects that are
+ * freed. A job that is already queued is not queued twice. A job queued by a job runs in
+ * the same pass.
+ */
+struct loop_job {
+	STAILQ_ENTRY(loop_job) link;
+	void (*run)(struct loop_job *job);
+	bool queued;
+};
+void loop_defer(struct loop *loop, struct loop_job *job);
+
+/* Like loop_defer, from any thread: wakes the loop. The job must not be queued already.
+ */
+void loop_post(struct loop *loop, struct loop_job *job);
+
+#endif

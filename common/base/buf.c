@@ -1,0 +1,124 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+buf_fini(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf){ 0 };
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->off = b->len = 0;
+}
+
+char *
+buf_reserve(struct buf *b, size_t size)
+{
+	if (b->off == b->len)
+		b->off = b->len = 0;
+	if (b->cap - b->len >= size)
+		return b->p + b->len;
+	if (b->off > 0 && b->cap - buf_size(b) >= size && b->off >= b->cap / 2) {
+		memmove(b->p, b->p + b->off, buf_size(b));
+		b->len -= b->off;
+		b->off = 0;
+		return b->p + b->len;
+	}
+	while (b->cap - b->len < size)
+		b->cap = b->cap == 0 ? 256 : b->cap * 2;
+	b->p = xrealloc(b->p, b->cap);
+	return b->p + b->len;
+}
+
+void
+buf_grew(struct buf *b, size_t written)
+{
+	ASSERT(written <= b->cap - b->len);
+	b->len += written;
+}
+
+void
+buf_add(struct buf *b, const void *bytes, size_t size)
+{
+	if (size == 0)
+		return;
+	memcpy(buf_reserve(b, size), bytes, size);
+	b->len += size;
+}
+
+void
+buf_add_str(struct buf *b, str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+void
+buf_add_i64(struct buf *b, int64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do {
+		digits[--at] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int need;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	need = vsnprintf(buf_reserve(b, 128), b->cap - b->len, fmt, ap);
+	ASSERT(need >= 0);
+	if ((size_t)need >= b->cap - b->len)
+		vsnprintf(buf_reserve(b, (size_t)need + 1), (size_t)need + 1, fmt, again);
+	b->len += (size_t)need;
+	va_end(again);
+	va_end(ap);
+}
+
+void
+buf_consume(struct buf *b, size_t size)
+{
+	ASSERT(size <= buf_size(b));
+	b->off += size;
+	if (b->off == b->len)
+		b->off = b->len = 0;
+}
+
+void
+buf_add_json_str(struct buf *b, str s)
+{
+	size_t run = 0;
+
+	buf_add(b, "\"", 1);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_add(b, s.p + run, i - run);
+		run = i + 1;
+		if (c == '"' || c == '\\')
+			buf_add(b, (char[]){ '\\', (char)c }, 2);
+		else
+			buf_printf(b, "\\u%04x", c);
+	}
+	buf_add(b, s.p + run, s.n - run);
+	buf_add(b, "\"", 1);
+}

@@ -1,0 +1,62 @@
+#include "base/die.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Noreturn void
+die_assert(const char *cond, const char *file, int line, const char *func)
+{
+	fprintf(stderr,
+	    "{\"level\":\"error\",\"msg\":\"assertion failed: %s at %s:%d in %s\"}\n",
+	    cond, file, line, func);
+	abort();
+}
+
+_Noreturn void
+die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+void *
+xmalloc(size_t size)
+{
+	void *ptr = malloc(size ? size : 1);
+
+	ASSERT(ptr != NULL);
+	return ptr;
+}
+
+void *
+xcalloc(size_t count, size_t size)
+{
+	void *ptr = calloc(count ? count : 1, size ? size : 1);
+
+	ASSERT(ptr != NULL);
+	return ptr;
+}
+
+void *
+xrealloc(void *ptr, size_t size)
+{
+	void *grown = realloc(ptr, size ? size : 1);
+
+	ASSERT(grown != NULL);
+	return grown;
+}
+
+char *
+xstrdup(const char *s)
+{
+	size_t size = strlen(s) + 1;
+
+	return memcpy(xmalloc(size), s, size);
+}

@@ -1,0 +1,158 @@
+#include "base/str.h"
+
+#include <string.h>
+#include <strings.h>
+
+str
+str_of(const char *s)
+{
+	return s == NULL ? STR_NULL : (str){ s, strlen(s) };
+}
+
+bool
+str_eq(str a, str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool
+str_eq_nocase(str a, str b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+bool
+str_starts(str s, str prefix)
+{
+	return s.n >= prefix.n && str_eq((str){ s.p, prefix.n }, prefix);
+}
+
+str
+str_cut(str s, char sep, str *head)
+{
+	const char *at = s.n == 0 ? NULL : memchr(s.p, sep, s.n);
+
+	if (at == NULL) {
+		*head = s;
+		return STR_NULL;
+	}
+	*head = (str){ s.p, (size_t)(at - s.p) };
+	return (str){ at + 1, s.n - head->n - 1 };
+}
+
+str
+str_trim(str s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+bool
+str_to_i64(str s, int64_t min, int64_t max, int64_t *out)
+{
+	bool negative = s.n > 0 && s.p[0] == '-';
+	size_t i = negative ? 1 : 0;
+	int64_t value = 0;
+
+	if (i == s.n || (s.p[i] == '0' && s.n > 1))
+		return false;
+	for (; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		/* Downwards, because INT64_MIN has no positive twin. */
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_sub_overflow(value, s.p[i] - '0', &value))
+			return false;
+	}
+	if (!negative && __builtin_sub_overflow((int64_t)0, value, &value))
+		return false;
+	if (value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+/* Length of the UTF-8 sequence at p (of at most n bytes), 0 if it is not well-formed. */
+static size_t
+utf8_sequence(const unsigned char *p, size_t n)
+{
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
+	if (len == 0 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+bool
+str_is_utf8(str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t left = s.n;
+
+	while (left > 0) {
+		size_t len = utf8_sequence(p, left);
+
+		if (len == 0)
+			return false;
+		p += len;
+		left -= len;
+	}
+	return true;
+}
+
+void
+hex_encode(const void *bytes, size_t size, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		*out++ = digits[p[i] >> 4];
+		*out++ = digits[p[i] & 15];
+	}
+	*out = '\0';
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool
+hex_decode(str s, void *bytes, size_t size)
+{
+	unsigned char *out = bytes;
+
+	if (s.n != 2 * size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * The HTTP/1.1 client: a bounded pool of keep-alive connections to one server, and a FIFO
+ * queue with a deadline in front of it. Bounding the connections and queueing is what
+ * keeps throughput at thousands of clients (measured: docs/architecture.md).
+ */
+#ifndef ONRUSH_HTTP_HTTPC_H
+#define ONRUSH_HTTP_HTTPC_H
+
+#include "app/loop.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "http/http_parse.h"
+#include "http/rq.h"
+
+struct httpc;
+
+struct httpc_conf {
+	const char
+	    *address;     /* "127.0.0.1:8081" or a name, resolved when the pool is made */
+	size_t max_conns; /* 256 */
+	size_t max_queue; /* requests that wait; more get ERR_OVERLOAD */
+	int64_t queue_us; /* how long one may wait; then ERR_OVERLOAD */
+	int64_t connect_us;  /* then ERR_UNAVAILABLE */
+	int64_t response_us; /* from sent to complete; then ERR_TIMEOUT */
+	int64_t idle_us;     /* an unused connection is closed; less than the server's */
+	size_t max_response; /* bytes of a response's body; more is ERR_BAD_GATEWAY */
+};
+
+/* Everything is borrowed until the callback was called. */
+struct httpc_request {
+	enum http_method method;
+	str target; /* path and query */
+	str host;
+	const struct http_header *headers; /* no framing and no hop-by-hop fields */
+	size_t header_count;
+	str body;        /* p == NULL: no body, no Content-Length */
+	bool repeatable; /* may be sent again when a kept-alive connection turns out dead
+			  * before a byte of the response came: GET, or with a key */
+};
+
+/* Borrowed until the callback or step returns. */
+struct httpc_response {
+	const struct http_head *head;
+	str body;
+};
+
+/* err is ERR_OK and response set, or why there is none: ERR_UNAVAILABLE (never sent),
+ * ERR_OVERLOAD (never sent), ERR_TIMEOUT, ERR_BAD_GATEWAY (sent; unknown what happened).
+ */
+typedef void httpc_cb(void *arg, enum err err, const struct httpc_response *response);
+
+/* NULL, with an error logged, when the address cannot be resolved. */
+struct httpc *httpc_new(struct loop *loop, const struct httpc_conf *conf);
+void httpc_free(struct httpc *c); /* pending requests get ERR_DRAINING; NULL is fine */
+
+/* Sends now or queues. cb is called exactly once, from the loop, never before this
+ * returns. */
+void
+httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, void *arg);
+
+/* How many are connected, busy and waiting: for metrics and tests. */
+void httpc_stats(const struct httpc *c, size_t *conns, size_t *busy, size_t *queued);
+
+/* The same for a step; the next one sees rq->err and rq->http. */
+rq_next rq_http(struct rq *rq, rq_step *next, struct httpc *c,
+    const struct httpc_request *request) MUST_USE;
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * The HTTP/1.1 server of one worker: a listening socket of its own (SO_REUSEPORT), its
+ * connections, routing to steps, limits and timeouts, the access log.
+ *
+ *   listener ──> conn ──head, body──> route ──> rq ──steps──> answer ──> conn
+ *
+ * A connection serves one request at a time; pipelined bytes wait in its buffer. An
+ * answer leaves in one write. A request that cannot be parsed gets the error's answer,
+ * one log line, and the connection is closed.
+ */
+#ifndef ONRUSH_HTTP_HTTPD_H
+#define ONRUSH_HTTP_HTTPD_H
+
+#include "app/app.h"
+#include "http/rq.h"
+
+struct httpd;
+
+enum route_flags {
+	ROUTE_ADMIN = 1, /* needs "Authorization: Bearer <admin key>" */
+	ROUTE_QUIET = 2, /* no access log line: health checks */
+};
+
+struct route {
+	enum http_method method;
+	const char *pattern; /* "/coupons/{couponId}": {…} matches one segment */
+	rq_step *first;
+	int64_t deadline_us;
+	size_t body_limit; /* bytes; 0: the call takes no body */
+	unsigned flags;
+};
+
+/* The settings that a program with a server has; put HTTPD_CONF_ITEMS in its table. */
+struct httpd_settings {
+	const char *listen;    /* "127.0.0.1:8080", "[::]:8080"; owned by conf */
+	const char *admin_key; /* "" refuses every ROUTE_ADMIN call; owned by conf */
+	int64_t
+	    max_conns; /* per worker; beyond it a connection is answered 503 and closed */
+	int64_t max_requests;     /* per worker, under way; beyond it 503 at once */
+	int64_t head_timeout_us;  /* from the first byte to the complete head */
+	int64_t body_timeout_us;  /* from the head to the complete body */
+	int64_t idle_timeout_us;  /* between requests */
+	int64_t write_timeout_us; /* until the client has taken the answer */
+	double access_log; /* share of the successful requests that are logged; a status
+			    * of 400 and above is always, but 404, 409 and 429 count as
+			    * success */
+};
+
+#define HTTPD_CONF_ITEMS(type, member, default_listen)                                   \
+	{ "ONRUSH_LISTEN", CONF_STRING, offsetof(type, member.listen), default_listen,   \
+		0, 0, "Address and port that are listened on." },                        \
+	    { "ONRUSH_ADMIN_KEY", CONF_SECRET, offsetof(type, member.admin_key), "", 0,  \
+		    0, "Key for /admin calls; empty refuses them all." },                \
+	    { "ONRUSH_MAX_CONNS", CONF_INT, offsetof(type, member.max_conns), "20000",   \
+		    1, 1000000, "Open client connections per worker." },                 \
+	    { "ONRUSH_MAX_REQUESTS", CONF_INT, offsetof(type, member.max_requests),      \
+		    "8192", 1, 1000000,                                                  \
+		    "Requests under way per worker; more are refused." },                \
+	    { "ONRUSH_HEAD_TIMEOUT_MS", CONF_MS, offsetof(type, member.head_timeout_us), \
+		    "5000", 10, 600000,                                                  \
+		    "From a request's first byte to its complete head." },               \
+	    { "ONRUSH_BODY_TIMEOUT_MS", CONF_MS, offsetof(type, member.body_timeout_us), \
+		    "10000", 10, 600000, "From the head to the complete body." },        \
+	    { "ONRUSH_IDLE_TIMEOUT_MS", CONF_MS, offsetof(type, member.idle_timeout_us), \
+		    "75000", 10, 3600000,                                                \
+		    "How long a connection may wait between requests." },                \
+	    { "ONRUSH_WRITE_TIMEOUT_MS", CONF_MS,                                        \
+		    offsetof(type, member.write_timeout_us), "10000", 10, 600000,        \
+		    "How long a client may take to read an answer." },                   \
+	{                                                                                \
+		"ONRUSH_ACCESS_LOG", CONF_RATIO, offsetof(type, member.access_log),      \
+		    "0.01", 0, 1,                                                        \
+		    "Share of the successful requests that are logged; failures always " \
+		    "are."                                                               \
+	}
+
+struct httpd_conf {
+	const struct httpd_settings *settings; /* borrowed for the server's life */
+	const struct route *routes;            /* borrowed; matched in order */
+	size_t route_count;
+	rq_step *fallback; /* first step for what no route matches; NULL: 404 or 405. Its
+			    * requests have rq->route == fallback_route */
+	const struct route *fallback_route; /* deadline, body limit and flags of those */
+	void *service;                      /* becomes rq->service */
+};
+
+/* Listens. NULL when it cannot, with an error logged that names the address. The routes
+ * /healthz, /readyz and /metrics are always there, before all others. */
+struct httpd *httpd_new(struct worker *w, const struct httpd_conf *conf);
+
+/* Stops listening, tells keep-alive clients with "Connection: close", closes idle
+ * connections, and calls worker_drained(w) when the last request has been answered. */
+void httpd_drain(struct httpd *httpd);
+
+void httpd_free(struct httpd *httpd); /* NULL is fine */
+
+/* The port that is listened on, for ONRUSH_LISTEN with port 0. */
+int httpd_port(const struct httpd *httpd);
+
+#endif

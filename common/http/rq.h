@@ -1,0 +1,126 @@
+/*
+ * A request and its steps.
+ *
+ *   conn ──> rq ──> step ──rq_next──> (one I/O is under way) ──> next step ──> … ──>
+ * answer
+ *
+ * A handler is a list of steps. A step looks at the result of what the previous one
+ * started, then does exactly one thing: starts one I/O and names the step that will see
+ * its result, or answers. It says which by returning an rq_next, and those come only from
+ * the functions below and their like in store/ and bus/ (rq_sql, rq_redis, rq_publish).
+ *
+ * Steps never free anything. The request, its arena and all that is in it live until it
+ * has been answered and nothing is pending; then one function frees them. Each request
+ * has one deadline (its route's). When it passes while an I/O is under way, 504 is sent
+ * and the late result is dropped; while the request waits in rq_wait, its step resumes
+ * with ERR_TIMEOUT instead.
+ */
+#ifndef ONRUSH_HTTP_RQ_H
+#define ONRUSH_HTTP_RQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/app.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "http/http_parse.h"
+
+struct rq;
+struct redis_reply;
+struct pg_result;
+struct httpc_response;
+
+/* What happens next. There is nothing in it to look at. */
+typedef struct {
+	int token;
+} rq_next;
+
+typedef rq_next rq_step(struct rq *rq);
+
+enum {
+	RQ_MAX_PARAMS = 4
+};
+
+struct rq {
+	/* The request. Borrowed from the connection: valid until the answer is sent. */
+	const struct http_head *head;
+	str path;                  /* as matched */
+	str body;                  /* complete, decoded from its framing */
+	str params[RQ_MAX_PARAMS]; /* the pattern's {…}, in order, unescaped */
+	str id;          /* X-Request-Id, taken over or made here; in the arena */
+	str traceparent; /* W3C trace context of this request; in the arena */
+	str peer; /* address of the client's side of the connection, without port */
+	const struct route *route;
+
+	struct arena *arena;   /* owned by the request; anyone may take from it */
+	struct worker *worker; /* borrowed */
+	void *service;         /* borrowed: httpd_conf.service */
+	void *ctx;             /* the handler's own struct, in the arena */
+	int64_t start_us;      /* monotonic */
+	int64_t deadline_us;   /* monotonic */
+
+	/* The result of what the previous step started. Borrowed until the step returns.
+	 */
+	enum err err; /* ERR_OK, or why there is no result */
+	const struct pg_result *pg;
+	const struct redis_reply *redis;
+	const struct httpc_response *http;
+	void *result; /* of rq_wait and rq_join: what the waker passed */
+};
+
+/* --- answers -------------------------------------------------------------------------
+ */
+
+/* 200 with {"code":200,"message":"OK","data":<data>}; data is JSON text. */
+rq_next rq_ok(struct rq *rq, str data) MUST_USE;
+/* The same with another status below 300, such as 201 or 202. */
+rq_next rq_ok_status(struct rq *rq, int status, const char *message, str data) MUST_USE;
+/* {"code":…,"error":…,"message":…} from err.def, with Retry-After where it says RETRY. */
+rq_next rq_fail(struct rq *rq, enum err err) MUST_USE;
+/* The same with a sentence of its own, which may quote nothing that came from outside. */
+rq_next rq_fail_because(struct rq *rq, enum err err, const char *fmt, ...)
+    PRINTF_LIKE(3, 4) MUST_USE;
+/* Any status and content type: metrics, pages, relayed answers. */
+rq_next rq_reply(struct rq *rq, int status, str content_type, str body) MUST_USE;
+
+/* Adds a header to the answer; call before answering. Name and value must be valid;
+ * a value with CR, LF or NUL is a bug of the caller. */
+void rq_header(struct rq *rq, str name, str value);
+/* Closes the connection after this answer. */
+void rq_close_after(struct rq *rq);
+
+/* --- waiting -------------------------------------------------------------------------
+ */
+
+/*
+ * Waits for something that may never come: at the latest when the request's deadline or
+ * `patience_us` (0: only the deadline) passes, `cancel` is called (the waker forgets the
+ * request) and the step resumes with ERR_TIMEOUT. The waker calls rq_wake.
+ */
+rq_next rq_wait(struct rq *rq, rq_step *next, int64_t patience_us,
+    void (*cancel)(struct rq *rq)) MUST_USE;
+
+/* Ends an rq_wait: the step runs now, with rq->err and rq->result set. */
+void rq_wake(struct rq *rq, enum err err, void *result);
+
+/* Goes on with the next step at once; for a handler that shares steps with another. */
+rq_next rq_goto(struct rq *rq, rq_step *next) MUST_USE;
+
+/* --- for the makers of rq_… functions in http/, store/ and bus/ -----------------------
+ */
+
+/* An I/O was started; rq_resume will be called exactly once, not before this returns to
+ * the loop. */
+rq_next rq_started(struct rq *rq, rq_step *next) MUST_USE;
+/* The I/O could not be started (queue full, store down): the next step will see err, from
+ * the loop. */
+rq_next rq_not_started(struct rq *rq, rq_step *next, enum err err) MUST_USE;
+/* The I/O ended. The caller has set rq->pg, rq->redis or the like; they are cleared after
+ * the step. */
+void rq_resume(struct rq *rq, enum err err);
+
+#endif
