@@ -37,8 +37,10 @@ create table coupon.campaigns (
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Every coupon that was ever issued. Append-only: use and return are other tables' matter.
+-- No foreign key: it would lock the campaign's row once more for each coupon, and the
+-- decider holds that lock already.
 create table coupon.issued (
-  coupon_id  bigint not null references coupon.campaigns,
+  coupon_id  bigint not null,
   rank       bigint not null check (rank > 0),
   user_id    bigint not null check (user_id > 0),
   nth        integer not null check (nth > 0),
@@ -52,7 +54,7 @@ create table coupon.issued (
 
 -- The signed heads of the hash chain, one for each batch that was decided.
 create table coupon.heads (
-  coupon_id bigint not null references coupon.campaigns,
+  coupon_id bigint not null,
   rank      bigint not null,
   hash      bytea not null check (octet_length(hash) = 32),
   key_id    text not null,
