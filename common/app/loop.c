@@ -1,0 +1,434 @@
+/*
+ * The event loop of one worker thread, on libevent's epoll backend: level-triggered and
+ * without libevent's locks. The only file that includes libevent.
+ *
+ *   loop_run: ┌─> libevent: wait, then call back ──> jobs, until there are none ─┐
+ *             └──────────────────────────── one turn ────────────────────────────┘
+ *
+ *   loop ─owns─> event_base <─hangs on─ loop_io, loop_timer, loop_waits (their makers'
+ * own) └─ jobs (this thread), posted (any thread, under the mutex; an eventfd wakes)
+ *
+ * A loop_io holds its read event inside and makes a write event only when a peer is slow,
+ * so that an idle connection costs little. libevent does not look at an event again after
+ * its callback was called, so an io or a timer may be freed in its own callback.
+ */
+#include "app/loop.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/clock.h"
+
+enum {
+	SWEEP_MIN_US = 10000, /* no loop_waits is swept more often */
+	SWEEP_SHARE = 20,     /* and a long one only by this part of its length */
+};
+
+STAILQ_HEAD(job_list, loop_job);
+
+struct loop {
+	struct event_base *base; /* owned */
+	struct job_list jobs;    /* borrowed; run at the end of this turn */
+	int64_t now_us;          /* as read in this turn, if `fresh` */
+	bool fresh;
+	bool stopping;
+	int wake_fd;            /* eventfd */
+	struct event wake;      /* readable when something was posted */
+	pthread_mutex_t mutex;  /* guards `posted` */
+	struct job_list posted; /* borrowed */
+};
+
+struct loop_io {
+	struct event read;
+	struct event *write; /* owned; NULL until it was wanted once */
+	struct loop *loop;   /* borrowed */
+	loop_io_cb *cb;
+	void *arg; /* borrowed */
+	int fd;
+	unsigned mask; /* what is wanted */
+};
+
+struct loop_timer {
+	struct event event;
+	struct loop *loop; /* borrowed */
+	loop_timer_cb *cb;
+	void *arg; /* borrowed */
+	int64_t due_us;
+};
+
+struct loop_waits {
+	TAILQ_HEAD(, loop_wait) running; /* borrowed; the first is due first */
+	struct loop *loop;               /* borrowed */
+	struct loop_timer *sweep;        /* owned */
+	loop_wait_cb *cb;
+	int64_t length_us;
+	int64_t grain_us; /* between two sweeps, at least */
+	bool armed;       /* `sweep` is running */
+};
+
+static void on_wake(evutil_socket_t fd, short what, void *arg);
+static void on_read(evutil_socket_t fd, short what, void *arg);
+static void on_write(evutil_socket_t fd, short what, void *arg);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_sweep(void *arg);
+static void refresh(struct loop *loop);
+static void run_jobs(struct loop *loop);
+static void take_posted(struct loop *loop);
+static void arm_sweep(struct loop_waits *waits);
+
+struct loop *
+loop_new(void)
+{
+	struct loop *loop = xcalloc(1, sizeof(*loop));
+	struct event_config *config = event_config_new();
+
+	ASSERT(config != NULL);
+	event_config_set_flag(
+	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+	loop->base = event_base_new_with_config(config);
+	event_config_free(config);
+	ASSERT(loop->base != NULL);
+	STAILQ_INIT(&loop->jobs);
+	STAILQ_INIT(&loop->posted);
+	pthread_mutex_init(&loop->mutex, NULL);
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT(loop->wake_fd >= 0);
+	event_assign(
+	    &loop->wake, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+	ASSERT(event_add(&loop->wake, NULL) == 0);
+	return loop;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	take_posted(loop);
+	run_jobs(loop);
+	event_del(&loop->wake);
+	close(loop->wake_fd);
+	pthread_mutex_destroy(&loop->mutex);
+	event_base_free(loop->base);
+	free(loop);
+}
+
+void
+loop_run(struct loop *loop)
+{
+	/* Jobs may have been queued before the first turn, which would wait. */
+	run_jobs(loop);
+	while (!loop->stopping) {
+		ASSERT(event_base_loop(loop->base, EVLOOP_ONCE) == 0);
+		refresh(loop);
+		run_jobs(loop);
+		loop->fresh = false;
+	}
+	loop->stopping = false;
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+}
+
+int64_t
+loop_now_us(const struct loop *loop)
+{
+	/* Not fresh: the loop is not running, a program is starting or stopping. */
+	return loop->fresh ? loop->now_us : clock_mono_us();
+}
+
+/* libevent calls us back at some point of its turn: the first to be called back reads
+ * the clock for all. */
+static void
+refresh(struct loop *loop)
+{
+	if (loop->fresh)
+		return;
+	loop->now_us = clock_mono_us();
+	loop->fresh = true;
+}
+
+/* --- descriptors ---------------------------------------------------------------------
+ */
+
+struct loop_io *
+loop_io_new(struct loop *loop, int fd, loop_io_cb *cb, void *arg)
+{
+	struct loop_io *io = xcalloc(1, sizeof(*io));
+
+	io->loop = loop;
+	io->fd = fd;
+	io->cb = cb;
+	io->arg = arg;
+	event_assign(&io->read, loop->base, fd, EV_READ | EV_PERSIST, on_read, io);
+	return io;
+}
+
+/* Adds or deletes one event. */
+static void
+set_event(struct event *ev, bool on)
+{
+	/* It fails only for a descriptor that is not open, or out of memory. */
+	ASSERT((on ? event_add(ev, NULL) : event_del(ev)) == 0);
+}
+
+void
+loop_io_want(struct loop_io *io, unsigned mask)
+{
+	unsigned change = mask ^ io->mask;
+
+	if (change & LOOP_READ)
+		set_event(&io->read, (mask & LOOP_READ) != 0);
+	if ((change & LOOP_WRITE) && io->write == NULL) {
+		io->write = event_new(
+		    io->loop->base, io->fd, EV_WRITE | EV_PERSIST, on_write, io);
+		ASSERT(io->write != NULL);
+	}
+	if (change & LOOP_WRITE)
+		set_event(io->write, (mask & LOOP_WRITE) != 0);
+	io->mask = mask;
+}
+
+void
+loop_io_free(struct loop_io *io)
+{
+	if (io == NULL)
+		return;
+	loop_io_want(io, 0);
+	if (io->write != NULL)
+		event_free(io->write);
+	free(io);
+}
+
+static void
+on_read(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct loop_io *io = arg;
+
+	refresh(io->loop);
+	io->cb(io->arg, LOOP_READ);
+}
+
+static void
+on_write(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct loop_io *io = arg;
+
+	refresh(io->loop);
+	io->cb(io->arg, LOOP_WRITE);
+}
+
+/* --- timers --------------------------------------------------------------------------
+ */
+
+struct loop_timer *
+loop_timer_new(struct loop *loop, loop_timer_cb *cb, void *arg)
+{
+	struct loop_timer *t = xcalloc(1, sizeof(*t));
+
+	t->loop = loop;
+	t->cb = cb;
+	t->arg = arg;
+	evtimer_assign(&t->event, loop->base, on_timer, t);
+	return t;
+}
+
+/* Starts or moves the event so that it fires at t->due_us. */
+static void
+arm_timer(struct loop_timer *t, int64_t after_us)
+{
+	struct timeval tv = {
+		.tv_sec = (time_t)(after_us / CLOCK_US_PER_SEC),
+		.tv_usec = (suseconds_t)(after_us % CLOCK_US_PER_SEC),
+	};
+
+	ASSERT(evtimer_add(&t->event, &tv) == 0);
+}
+
+void
+loop_timer_set(struct loop_timer *t, int64_t after_us)
+{
+	if (after_us < 0)
+		after_us = 0;
+	t->due_us = loop_now_us(t->loop) + after_us;
+	arm_timer(t, after_us);
+}
+
+void
+loop_timer_stop(struct loop_timer *t)
+{
+	evtimer_del(&t->event);
+}
+
+void
+loop_timer_free(struct loop_timer *t)
+{
+	if (t == NULL)
+		return;
+	loop_timer_stop(t);
+	free(t);
+}
+
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct loop_timer *t = arg;
+
+	refresh(t->loop);
+	/* libevent keeps a coarse clock, which may be a tick ahead of the timer. */
+	if (t->due_us > loop_now_us(t->loop))
+		arm_timer(t, t->due_us - loop_now_us(t->loop));
+	else
+		t->cb(t->arg);
+}
+
+/* --- deadlines of one length ---------------------------------------------------------
+ */
+
+struct loop_waits *
+loop_waits_new(struct loop *loop, int64_t length_us, loop_wait_cb *cb)
+{
+	struct loop_waits *waits = xcalloc(1, sizeof(*waits));
+
+	ASSERT(length_us > 0);
+	TAILQ_INIT(&waits->running);
+	waits->loop = loop;
+	waits->sweep = loop_timer_new(loop, on_sweep, waits);
+	waits->cb = cb;
+	waits->length_us = length_us;
+	waits->grain_us = length_us / SWEEP_SHARE;
+	if (waits->grain_us < SWEEP_MIN_US)
+		waits->grain_us = SWEEP_MIN_US;
+	return waits;
+}
+
+void
+loop_waits_free(struct loop_waits *waits)
+{
+	if (waits == NULL)
+		return;
+	while (!TAILQ_EMPTY(&waits->running))
+		loop_wait_stop(TAILQ_FIRST(&waits->running));
+	loop_timer_free(waits->sweep);
+	free(waits);
+}
+
+void
+loop_wait_start(struct loop_waits *waits, struct loop_wait *w)
+{
+	loop_wait_stop(w);
+	w->waits = waits;
+	w->due_us = loop_now_us(waits->loop) + waits->length_us;
+	TAILQ_INSERT_TAIL(&waits->running, w, link);
+	if (!waits->armed)
+		arm_sweep(waits);
+}
+
+void
+loop_wait_stop(struct loop_wait *w)
+{
+	if (w->waits == NULL)
+		return;
+	TAILQ_REMOVE(&w->waits->running, w, link);
+	w->waits = NULL;
+}
+
+/* Until the first is due, but not sooner than one grain: those that are due at about the
+ * same time share a sweep. A stop does not disarm it: it costs less to wake up once for
+ * nothing than to move a timer with every request. */
+static void
+arm_sweep(struct loop_waits *waits)
+{
+	int64_t after_us =
+	    TAILQ_FIRST(&waits->running)->due_us - loop_now_us(waits->loop);
+
+	loop_timer_set(
+	    waits->sweep, after_us > waits->grain_us ? after_us : waits->grain_us);
+	waits->armed = true;
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct loop_waits *waits = arg;
+	struct loop_wait *w;
+
+	/* Each is taken from the front again, because cb may stop any other. */
+	while ((w = TAILQ_FIRST(&waits->running)) != NULL &&
+	       w->due_us <= loop_now_us(waits->loop)) {
+		loop_wait_stop(w);
+		waits->cb(w);
+	}
+	waits->armed = false;
+	if (!TAILQ_EMPTY(&waits->running))
+		arm_sweep(waits);
+}
+
+/* --- jobs ----------------------------------------------------------------------------
+ */
+
+void
+loop_defer(struct loop *loop, struct loop_job *job)
+{
+	if (job->queued)
+		return;
+	job->queued = true;
+	STAILQ_INSERT_TAIL(&loop->jobs, job, link);
+}
+
+void
+loop_post(struct loop *loop, struct loop_job *job)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->mutex);
+	ASSERT(!job->queued);
+	job->queued = true;
+	first = STAILQ_EMPTY(&loop->posted);
+	STAILQ_INSERT_TAIL(&loop->posted, job, link);
+	/* Under the mutex, so that the loop cannot take the job, run it and be freed
+	 * before it has been woken. */
+	if (first)
+		ASSERT(eventfd_write(loop->wake_fd, 1) == 0);
+	pthread_mutex_unlock(&loop->mutex);
+}
+
+static void
+on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
+{
+	struct loop *loop = arg;
+	eventfd_t count;
+
+	refresh(loop);
+	eventfd_read(fd, &count);
+	take_posted(loop);
+}
+
+/* Moves what other threads posted behind this thread's jobs. */
+static void
+take_posted(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->mutex);
+	STAILQ_CONCAT(&loop->jobs, &loop->posted);
+	pthread_mutex_unlock(&loop->mutex);
+}
+
+static void
+run_jobs(struct loop *loop)
+{
+	struct loop_job *job;
+
+	while ((job = STAILQ_FIRST(&loop->jobs)) != NULL) {
+		STAILQ_REMOVE_HEAD(&loop->jobs, link);
+		job->queued = false;
+		job->run(job);
+	}
+}
