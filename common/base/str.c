@@ -77,40 +77,49 @@ str_to_i64(str s, int64_t min, int64_t max, int64_t *out)
 	return true;
 }
 
-/* Length of the UTF-8 sequence at p (of at most n bytes), 0 if it is not well-formed. */
+/* How long a sequence with this first byte is; 0 if none begins so. */
 static size_t
-utf8_sequence(const unsigned char *p, size_t n)
+sequence_length(unsigned char first)
 {
-	size_t len = p[0] < 0x80   ? 1
-		     : p[0] < 0xc2 ? 0
-		     : p[0] < 0xe0 ? 2
-		     : p[0] < 0xf0 ? 3
-		     : p[0] < 0xf5 ? 4
-				   : 0;
-	if (len == 0 || len > n)
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2) /* a continuation byte or an overlong form */
 		return 0;
-	for (size_t i = 1; i < len; i++)
+	if (first < 0xe0)
+		return 2;
+	if (first < 0xf0)
+		return 3;
+	return first < 0xf5 ? 4 : 0; /* beyond U+10FFFF */
+}
+
+size_t
+str_utf8_length(str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t length = s.n == 0 ? 0 : sequence_length(p[0]);
+
+	if (length == 0 || length > s.n)
+		return 0;
+	for (size_t i = 1; i < length; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || /* overlong */
+	    (p[0] == 0xed && p[1] > 0x9f) || /* surrogates */
+	    (p[0] == 0xf0 && p[1] < 0x90) || /* overlong */
+	    (p[0] == 0xf4 && p[1] > 0x8f))   /* beyond U+10FFFF */
 		return 0;
-	return len;
+	return length;
 }
 
 bool
 str_is_utf8(str s)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t left = s.n;
+	while (s.n > 0) {
+		size_t length = str_utf8_length(s);
 
-	while (left > 0) {
-		size_t len = utf8_sequence(p, left);
-
-		if (len == 0)
+		if (length == 0)
 			return false;
-		p += len;
-		left -= len;
+		s = (str){ s.p + length, s.n - length };
 	}
 	return true;
 }

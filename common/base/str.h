@@ -43,6 +43,8 @@ bool str_to_i64(str s, int64_t min, int64_t max, int64_t *out) MUST_USE;
 
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF). */
 bool str_is_utf8(str s);
+/* The size of the well-formed character that s begins with; 0 if it begins with none. */
+size_t str_utf8_length(str s);
 
 /* Lower-case hex of `size` bytes into out[2 * size + 1], NUL-terminated. */
 void hex_encode(const void *bytes, size_t size, char *out);
