@@ -1,0 +1,15 @@
+-- The database and its roles. `onrush` owns the database and runs the migrations; each
+-- service has a role of its own, to which its migrations grant its schema and no other.
+-- :'password' is the one password of all of them on this machine.
+SELECT format('CREATE ROLE %I LOGIN', name)
+  FROM unnest(ARRAY['onrush', 'onrush_coupon']) AS name
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+\gexec
+SELECT format('ALTER ROLE %I PASSWORD %L', name, :'password')
+  FROM unnest(ARRAY['onrush', 'onrush_coupon']) AS name
+\gexec
+SELECT 'CREATE DATABASE onrush OWNER onrush'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'onrush')
+\gexec
+REVOKE ALL ON DATABASE onrush FROM PUBLIC;
+GRANT CONNECT ON DATABASE onrush TO onrush_coupon;
