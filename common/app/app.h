@@ -76,6 +76,9 @@ struct app_settings {
 /* Runs the program; the result is main's. */
 int app_main(int argc, char **argv, const struct app_desc *desc);
 
+/* How many workers the program has. Any thread. */
+int app_workers(const struct app *app);
+
 /* True once a stop was asked for. Any thread. */
 bool app_stopping(const struct app *app);
 /* Asks for a stop as SIGTERM does, with this exit status. Any thread. */

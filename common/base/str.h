@@ -17,7 +17,12 @@ typedef struct {
 } str;
 
 #define STR(literal) ((str){ (literal), sizeof(literal) - 1 })
-#define STR_NULL     ((str){ NULL, 0 })
+/* The same as the initialiser of something static. */
+#define STR_INIT(literal)                                                                \
+	{                                                                                \
+		(literal), sizeof(literal) - 1                                           \
+	}
+#define STR_NULL ((str){ NULL, 0 })
 /* For printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, (s).p
 

@@ -1,0 +1,137 @@
+/*
+ * Forwarding a request: rebuild it from what was understood, send it to the service, and
+ * rebuild the answer the same way. Headers that are not listed here go nowhere.
+ */
+#include "base/clock.h"
+#include "gateway/gateway.h"
+
+static rq_step relay;
+
+/* Of the client's request. Cookies stay here: no service has any. */
+static const str forwarded[] = {
+	STR_INIT("content-type"),
+	STR_INIT("accept"),
+	STR_INIT("authorization"),
+	STR_INIT("idempotency-key"),
+	STR_INIT("prefer"),
+	STR_INIT("user-agent"),
+};
+
+/* Of the service's answer, beside Content-Type. */
+static const str relayed[] = {
+	STR_INIT("location"),
+	STR_INIT("retry-after"),
+	STR_INIT("ratelimit"),
+	STR_INIT("ratelimit-policy"),
+	STR_INIT("idempotent-replayed"),
+	STR_INIT("preference-applied"),
+	STR_INIT("cache-control"),
+	STR_INIT("etag"),
+	STR_INIT("allow"),
+	STR_INIT("www-authenticate"),
+};
+
+enum {
+	OWN_HEADERS = 4, /* X-Request-Id, traceparent, X-Forwarded-For and -Proto */
+};
+
+/* What outlives the step. */
+struct forward {
+	struct upstream *upstream; /* borrowed from the worker's gateway */
+	bool safe;                 /* a call that changes nothing */
+	struct httpc_request request;
+	struct http_header headers[ARRAY_LEN(forwarded) + OWN_HEADERS];
+};
+
+static bool
+is_safe(enum http_method method)
+{
+	return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
+}
+
+static void
+add_header(struct forward *f, str name, str value)
+{
+	if (value.n > 0)
+		f->headers[f->request.header_count++] =
+		    (struct http_header){ name, value };
+}
+
+static void
+add_headers(struct forward *f, const struct rq *rq)
+{
+	for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
+		add_header(f, forwarded[i], http_header(rq->head, forwarded[i]));
+	add_header(f, STR("x-request-id"), rq->id);
+	add_header(f, STR("traceparent"), rq->traceparent);
+	add_header(f, STR("x-forwarded-for"), rq->peer);
+	add_header(f, STR("x-forwarded-proto"), STR("http"));
+}
+
+rq_next
+gateway_forward(struct rq *rq)
+{
+	struct gateway *gw = rq->service;
+	const struct gateway_route *route = routes_find(rq->route);
+	struct upstream *up = &gw->upstreams[route->upstream];
+
+	if (up->pool == NULL)
+		return rq_fail_because(
+		    rq, ERR_UNAVAILABLE, "There is no %s service here.", up->name);
+
+	struct forward *f = rq->ctx = ARENA_NEW(rq->arena, struct forward);
+	f->upstream = up;
+	f->safe = is_safe(rq->head->method);
+	f->request = (struct httpc_request){
+		.method = rq->head->method,
+		.target = routes_target(route, rq->params, rq->head->query, rq->arena),
+		.host = str_of(up->address),
+		.headers = f->headers,
+		.body = rq->head->framing == HTTP_BODY_NONE ? STR_NULL : rq->body,
+		.repeatable =
+		    f->safe || http_header(rq->head, STR("idempotency-key")).n > 0,
+	};
+	add_headers(f, rq);
+	return rq_http(rq, relay, up->pool, &f->request);
+}
+
+enum err
+gateway_outcome(enum err err, bool safe)
+{
+	if (!safe && (err == ERR_TIMEOUT || err == ERR_BAD_GATEWAY))
+		return ERR_UNKNOWN_OUTCOME;
+	return err;
+}
+
+static rq_next
+fail(struct rq *rq, const struct forward *f)
+{
+	const char *name = f->upstream->name;
+	enum err err = gateway_outcome(rq->err, f->safe);
+
+	if (err == ERR_UNAVAILABLE)
+		return rq_fail_because(rq, err, "The %s service is not reachable.", name);
+	if (err == ERR_OVERLOAD)
+		return rq_fail_because(rq, err,
+		    "The %s service has too much to do; try again shortly.", name);
+	return rq_fail(rq, err);
+}
+
+static rq_next
+relay(struct rq *rq)
+{
+	const struct forward *f = rq->ctx;
+
+	upstream_count(f->upstream, rq->err, clock_mono_us() - rq->start_us);
+	if (rq->err != ERR_OK)
+		return fail(rq, f);
+
+	const struct http_head *head = rq->http->head;
+	for (size_t i = 0; i < ARRAY_LEN(relayed); i++) {
+		str value = http_header(head, relayed[i]);
+		if (value.n > 0)
+			rq_header(rq, relayed[i], value);
+	}
+	return rq_reply(
+	    rq, head->status, http_header(head, STR("content-type")), rq->http->body);
+}
