@@ -80,8 +80,7 @@ struct work {
 	size_t count;
 };
 
-/* --- replies
- * ---------------------------------------------------------------------------- */
+/* --- replies ------------------------------------------------------------------- */
 
 /* One record with all decisions that the instance of event `first` waits for. */
 static void
@@ -129,8 +128,7 @@ reply_all(const struct work *w, const struct decided *decided)
 	}
 }
 
-/* --- deciding
- * --------------------------------------------------------------------------- */
+/* --- deciding ------------------------------------------------------------------ */
 
 static enum err
 decide(const struct work *w)
@@ -150,13 +148,6 @@ decide(const struct work *w)
 	return ERR_OK;
 }
 
-static void
-retry(const struct message *messages, size_t count, enum err err)
-{
-	counter_add(publisher.retries, 1);
-	consumer_retry(publisher.consumer, messages, count, err);
-}
-
 /* True when the message has been put aside and acknowledged. */
 static bool
 bury(const struct message *m, enum err err, const char *why)
@@ -171,68 +162,72 @@ bury(const struct message *m, enum err err, const char *why)
 	return true;
 }
 
-/* The batch was refused as a whole: its requests one by one, so that one that the
- * database cannot take holds up only itself. */
-static void
-decide_one_by_one(const struct work *w)
+/*
+ * The batch was refused as a whole: its requests one by one, so that one that the
+ * database cannot take holds up only itself. How many from the start are done with.
+ */
+static size_t
+decide_one_by_one(const struct work *w, enum err *err)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		const struct work one = { w->messages + i, w->events + i, w->requests + i,
 			1 };
-		enum err err = decide(&one);
 
-		if (err == ERR_OK)
+		if ((*err = decide(&one)) == ERR_OK)
 			continue;
-		if (err == ERR_INTERNAL && w->messages[i].attempts >= POISON_AFTER &&
+		if (*err == ERR_INTERNAL && w->messages[i].attempts >= POISON_AFTER &&
 		    decider_is_healthy(publisher.decider) &&
-		    bury(&w->messages[i], err, decider_message(publisher.decider)))
+		    bury(&w->messages[i], *err, decider_message(publisher.decider)))
 			continue;
-		retry(w->messages + i, w->count - i, err);
-		return;
+		return i;
 	}
+	return w->count;
 }
 
-static void
-decide_work(const struct work *w)
+/* How many from the start are done with; if not all, *err says why. */
+static size_t
+decide_work(const struct work *w, enum err *err)
 {
-	enum err err;
-
-	if (w->count == 0)
-		return;
-	err = decide(w);
-	if (err == ERR_INTERNAL)
-		decide_one_by_one(w);
-	else if (err != ERR_OK)
-		retry(w->messages, w->count, err);
+	if (w->count == 0 || (*err = decide(w)) == ERR_OK)
+		return w->count;
+	return *err == ERR_INTERNAL ? decide_one_by_one(w, err) : 0;
 }
 
-/* Decides runs of readable messages; what cannot be read goes to the dead letters between
- * them, so that acknowledgment stays in order. */
+/*
+ * Decides runs of readable messages; what cannot be read goes to the dead letters between
+ * them. The first message that is not done with ends it: that one and all after it come
+ * again, because acknowledging a later one would acknowledge it too.
+ */
 static void
 handle(const struct message *messages, size_t count)
 {
-	struct work w = { .messages = messages };
-	const char *why;
+	const struct message *end = messages + count, *m = messages;
+	struct coupon_requested *events =
+	    arena_alloc(publisher.arena, count * sizeof(*events));
+	struct coupon_request *requests =
+	    arena_alloc(publisher.arena, count * sizeof(*requests));
+	const char *why = NULL;
 
-	arena_reset(publisher.arena);
-	w.events = arena_alloc(publisher.arena, count * sizeof(*w.events));
-	w.requests = arena_alloc(publisher.arena, count * sizeof(*w.requests));
-	for (size_t i = 0; i < count; i++) {
-		if (coupon_requested_decode(
-			&w.events[w.count], publisher.arena, messages[i].value, &why)) {
-			w.requests[w.count] = w.events[w.count].request;
+	while (m < end) {
+		struct work w = { m, events, requests, 0 };
+		enum err err = ERR_UNAVAILABLE;
+
+		for (; m < end; m++) {
+			if (!coupon_requested_decode(
+				&events[w.count], publisher.arena, m->value, &why))
+				break;
+			requests[w.count] = events[w.count].request;
 			w.count++;
-			continue;
 		}
-		decide_work(&w);
-		if (!bury(&messages[i], ERR_POISON, why)) {
-			retry(messages + i, count - i, ERR_UNAVAILABLE);
+		m = w.messages + decide_work(&w, &err);
+		if (m < w.messages + w.count || (m < end && !bury(m, ERR_POISON, why))) {
+			counter_add(publisher.retries, 1);
+			consumer_retry(publisher.consumer, m, (size_t)(end - m), err);
 			return;
 		}
-		w = (struct work){ messages + i + 1, w.events + w.count,
-			w.requests + w.count, 0 };
+		if (m < end)
+			m++; /* it was put aside */
 	}
-	decide_work(&w);
 }
 
 static void
@@ -247,13 +242,13 @@ run(struct app *app)
 		producer_poll(publisher.producer, 0);
 		gauge_set(publisher.lag, consumer_lag(publisher.consumer));
 		gauge_set(publisher.partitions, consumer_assigned(publisher.consumer));
+		arena_reset(publisher.arena);
 		if (n > 0)
 			handle(messages, n);
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------- */
 
 static void
 register_metrics(void)

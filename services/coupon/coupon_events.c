@@ -21,8 +21,7 @@ put_uuid(struct json_writer *w, const char *name, uuid id)
 	json_put_str(w, name, str_of(text));
 }
 
-/* --- reading: a wrong member is remembered by the reader, like its own getters ---------
- */
+/* --- reading: what is wrong is remembered by the reader, as by its own getters -- */
 
 static void
 refuse(struct json_reader *r, const char *why)
@@ -65,8 +64,7 @@ get_time(struct json_reader *r, const struct json *object, const char *name)
 	return wall_us;
 }
 
-/* --- COUPON_PUBLISH_REQUESTED
- * ----------------------------------------------------------- */
+/* --- COUPON_PUBLISH_REQUESTED -------------------------------------------------- */
 
 void
 coupon_requested_encode(
@@ -113,8 +111,7 @@ coupon_requested_decode(
 	return r.err == ERR_OK;
 }
 
-/* --- receipts and heads
- * ------------------------------------------------------------------ */
+/* --- receipts and heads -------------------------------------------------------- */
 
 static void
 put_head(struct json_writer *w, const char *name, const struct chain_head *head)
@@ -170,8 +167,7 @@ get_head(struct json_reader *r, const struct json *object, struct chain_head *ou
 		memcpy(out->key_id, key_id.p, key_id.n);
 }
 
-/* --- COUPON_DECIDED
- * --------------------------------------------------------------------- */
+/* --- COUPON_DECIDED ------------------------------------------------------------ */
 
 static void
 put_decision(struct json_writer *w, const struct coupon_decision *d)

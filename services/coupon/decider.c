@@ -106,8 +106,7 @@ decider_decide(struct decider *d, const struct coupon_request *requests, size_t 
 	return ERR_OK;
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------- */
 
 static const struct pg_stmt lock_campaigns = { "decider_lock",
 	"select " COUPON_CAMPAIGN_COLUMNS " from coupon.campaigns"
@@ -240,8 +239,7 @@ read_state(struct decider *d)
 	return ERR_OK;
 }
 
-/* --- deciding
- * --------------------------------------------------------------------------- */
+/* --- deciding ------------------------------------------------------------------ */
 
 static void
 decide(struct decider *d)
@@ -269,8 +267,7 @@ decide(struct decider *d)
 	}
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------- */
 
 static const struct pg_stmt insert_issued = { "decider_issue",
 	"insert into coupon.issued"
@@ -401,8 +398,7 @@ write_state(struct decider *d)
 	return pgsync_run(d->pg);
 }
 
-/* --- telling the filter
- * ------------------------------------------------------------------ */
+/* --- telling the filter -------------------------------------------------------- */
 
 /* Users of this campaign who are known to have all they may have. */
 static size_t
