@@ -63,7 +63,7 @@ take_data(struct http_body *b, str in)
 static enum http_parse
 find_line(str in, str *line)
 {
-	const char *lf = in.n == 0 ? NULL : memchr(in.p, '\n', in.n);
+	const char *lf = memchr(in.p, '\n', in.n);
 
 	if (lf == NULL)
 		return in.n < HTTP_MAX_HEAD ? HTTP_PARSE_MORE : HTTP_PARSE_BAD;
@@ -188,12 +188,13 @@ take_line(struct http_body *b, str in, size_t *taken)
 enum http_parse
 http_body_decode(struct http_body *b, str in, size_t *used, str *data)
 {
-	enum http_parse result = HTTP_PARSE_DONE;
-	size_t taken = 0;
+	enum http_parse result;
+	size_t taken;
 
 	*used = 0;
 	*data = (str){ in.p, 0 };
-	while (b->state == SIZE || b->state == DATA_END || b->state == TRAILER) {
+	while (*used < in.n &&
+	       (b->state == SIZE || b->state == DATA_END || b->state == TRAILER)) {
 		result = take_line(b, (str){ in.p + *used, in.n - *used }, &taken);
 		if (result == HTTP_PARSE_MORE)
 			return HTTP_PARSE_MORE;
@@ -202,7 +203,7 @@ http_body_decode(struct http_body *b, str in, size_t *used, str *data)
 		else
 			*used += taken;
 	}
-	if (b->state == DATA) {
+	if (*used < in.n && b->state == DATA) {
 		*data = take_data(b, (str){ in.p + *used, in.n - *used });
 		*used += data->n;
 	}
