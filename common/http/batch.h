@@ -17,6 +17,7 @@ struct batch_run {
 	struct batch *batch; /* borrowed */
 	void *arg;           /* batch_conf.arg */
 	struct rq **rqs;     /* owned by the run */
+	void **items;        /* owned by the run; items[i] is what rqs[i] joined with */
 	size_t count;
 	void *ctx; /* the flush's own */
 };
@@ -34,8 +35,9 @@ struct batch_conf {
 struct batch *batch_new(struct loop *loop, const struct batch_conf *conf);
 void batch_free(struct batch *b); /* nothing may be pending; NULL is fine */
 
-/* The step's request joins; its next step runs when its run has its result. */
-rq_next rq_join(struct rq *rq, rq_step *next, struct batch *b) MUST_USE;
+/* The step's request joins with what the flush needs to know of it (borrowed until the
+ * next step); that step runs when its run has its result. */
+rq_next rq_join(struct rq *rq, rq_step *next, struct batch *b, void *item) MUST_USE;
 
 /* The run is over: frees it and lets the next gather. */
 void batch_end(struct batch_run *run);
