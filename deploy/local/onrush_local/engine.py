@@ -61,9 +61,11 @@ class Engine:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
             )
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=60, alive=None):
+        """Until it answers; Trouble with the end of its log when it does not."""
+        what = f"{self.name} on port {self.port}"
         try:
-            wait_until(self.ready, seconds, f"{self.name} on port {self.port}", self.alive)
+            wait_until(self.ready, seconds, what, alive or self.alive)
         except Trouble as trouble:
             raise Trouble(f"{trouble} Its log {self.log} ends with:\n{self.log_tail()}") from None
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -61,6 +62,18 @@ def exclusively(path):
         yield
 
 
+def short_dir(path):
+    """The directory itself, or one under /tmp that is only ours when a socket in it would
+    have too long a path (108 bytes are the kernel's limit)."""
+    if len(str(path)) < 80:
+        return path
+    short = Path("/tmp") / f"onrush-{os.geteuid()}-{sha256(str(path).encode()).hexdigest()[:12]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.geteuid():
+        raise Trouble(f"{short} belongs to someone else; remove it.")
+    return short
+
+
 def wait_until(ready, seconds, what, alive=None):
     """Asks `ready` until it says true; Trouble after `seconds` or when `alive` says no."""
     deadline = time.monotonic() + seconds
@@ -85,7 +98,7 @@ def port_is_free(port):
 
 
 def port_holder(port):
-    """Who listens on a TCP port, as words: 'pid 812 (nginx: master process)'."""
+    """Who listens on a TCP port: (pid or None, 'pid 812 (nginx: master process)')."""
     inodes, owner = set(), None
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -99,10 +112,10 @@ def port_holder(port):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if _holds_any(pid, inodes):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-            return f"pid {pid} ({command.decode(errors='replace').strip()[:120]})"
+            return int(pid), f"pid {pid} ({command.decode(errors='replace').strip()[:120]})"
     if owner is not None:
-        return f"a process of user id {owner} (run as that user or as root to see which)"
-    return "a process that cannot be seen from here"
+        return None, f"a process of user id {owner} (run as root to see which)"
+    return None, "a process that cannot be seen from here"
 
 
 def _holds_any(pid, inodes):
@@ -119,11 +132,27 @@ def _holds_any(pid, inodes):
     return False
 
 
-def require_port(port, name, variable):
-    """Trouble that names the holder when the port is taken."""
-    if not port_is_free(port):
+def is_child_of(pid, ancestor):
+    while pid is not None and pid > 1:
+        if pid == ancestor:
+            return True
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return False
+
+
+def require_port(port, name, variable, ours=None):
+    """Trouble that names the holder when the port is taken by anyone but a child of the
+    process `ours`."""
+    if port_is_free(port):
+        return
+    pid, words = port_holder(port)
+    if ours is None or not is_child_of(pid, ours):
         raise Trouble(
-            f"Port {port}, meant for {name}, is taken by {port_holder(port)}. "
+            f"Port {port}, meant for {name}, is taken by {words}. "
             f"Stop that, or choose another port with {variable}=<port>."
         )
 

@@ -1,0 +1,26 @@
+# The local stack: everything of Onrush on this machine, under .run/.
+#
+#   ONRUSH_PG_DSN, ONRUSH_REDIS_URL, ONRUSH_KAFKA_BROKERS   servers to use instead of own ones
+#   ONRUSH_PORT_GATEWAY=9000 and their like                 other ports
+#   any other ONRUSH_… variable                             becomes a setting of all programs
+
+STACK := deploy/local/stack
+
+# An engine that exists elsewhere need not be installed here.
+STACK_PARTS := build run $(if $(ONRUSH_PG_DSN),,postgres) $(if $(ONRUSH_REDIS_URL),,redis) \
+	$(if $(ONRUSH_KAFKA_BROKERS),,kafka)
+
+.PHONY: run stop status logs
+run: ## build and start everything on this machine, with demo data
+	@deploy/local/setup $(STACK_PARTS)
+	@$(MAKE) --no-print-directory all
+	@$(STACK) run --bin $(B)/bin
+
+stop: ## stop what `make run` started
+	@$(STACK) stop
+
+status: ## say what runs
+	@$(STACK) status
+
+logs: ## follow the logs of P=<program>, or of all
+	@$(STACK) logs $(P)

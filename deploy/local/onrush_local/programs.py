@@ -1,0 +1,79 @@
+"""The programs of Onrush as the local stack runs them: names, copies, ports, roles."""
+
+import os
+from dataclasses import dataclass
+
+from .host import Trouble
+
+
+@dataclass(frozen=True)
+class Program:
+    """One row of the table; a program that has not been built is left out of the run."""
+
+    name: str
+    port: int  # of the first copy; the others follow
+    role: str = ""  # of PostgreSQL; "": it does not use PostgreSQL
+    copies: int = 1
+
+    @property
+    def binary(self):
+        return f"onrush-{self.name}"
+
+
+PROGRAMS = (
+    Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
+    Program("coupon", 8081, role="onrush_coupon"),
+    Program("gateway", 8080),
+)
+
+# The services that the gateway asks, by the setting that says where they are.
+UPSTREAMS = {
+    "ONRUSH_COUPON_URL": ("coupon", 8081),
+    "ONRUSH_ORDER_URL": ("order", 8082),
+    "ONRUSH_RESERVATION_URL": ("reservation", 8083),
+    "ONRUSH_QUEUE_URL": ("queue", 8084),
+}
+ENGINE_PORTS = {"pg": 15432, "redis": 16379, "kafka": 19092, "kafka-controller": 19093}
+
+
+def port_variable(name):
+    return "ONRUSH_PORT_" + name.upper().replace("-", "_")
+
+
+def port_of(name, default):
+    """The port that ONRUSH_PORT_<NAME> chooses, or the default."""
+    text = os.environ.get(port_variable(name), "") or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise Trouble(f"{port_variable(name)}={text} is not a port: it must be 1 to 65535.")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One process of a program."""
+
+    program: Program
+    name: str  # as supervisord, logs and people call it
+    port: int
+
+    def environment(self, shared):
+        """What this process gets besides the settings file, which all share."""
+        env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port}"}
+        if self.program.name == "gateway":
+            env |= {k: f"127.0.0.1:{port_of(*at)}" for k, at in UPSTREAMS.items()}
+        else:
+            env["ONRUSH_INSTANCE"] = self.name
+        if self.program.role and shared.role_dsn is not None:
+            env["ONRUSH_PG_DSN"] = shared.role_dsn(self.program.role)
+        return env
+
+
+def copies(built):
+    """All processes of the programs for which built(binary) is true."""
+    result = []
+    for program in filter(lambda p: built(p.binary), PROGRAMS):
+        first = port_of(program.name, program.port)
+        for i in range(program.copies):
+            name = program.name if program.copies == 1 else f"{program.name}-{i}"
+            result.append(Copy(program, name, first + i))
+    return result
