@@ -83,7 +83,9 @@ buf_printf(struct buf *b, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	need = vsnprintf(buf_reserve(b, 128), b->cap - b->len, fmt, ap);
+	/* In its own statement: `cap` changes, and arguments have no order. */
+	char *out = buf_reserve(b, 128);
+	need = vsnprintf(out, b->cap - b->len, fmt, ap);
 	ASSERT(need >= 0);
 	if ((size_t)need >= b->cap - b->len)
 		vsnprintf(buf_reserve(b, (size_t)need + 1), (size_t)need + 1, fmt, again);

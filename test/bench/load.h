@@ -1,0 +1,70 @@
+/*
+ * A load: one thread that asks over many connections, in a closed loop (the next request
+ * when the last one was answered) or an open one (at a rate, whatever the answers do; a
+ * request's time then begins when it was due, so that waiting for a free connection
+ * counts).
+ *
+ *   load ──> conn[] ──> socket
+ *    ├─ plan   what to ask: shared by all threads, immutable
+ *    └─ tally  what came of it
+ */
+#ifndef ONRUSH_BENCH_LOAD_H
+#define ONRUSH_BENCH_LOAD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/hist.h"
+#include "base/str.h"
+#include "http/net.h"
+
+enum {
+	LOAD_CODES = 16,     /* different error codes that are told apart */
+	LOAD_CODE_SIZE = 40, /* bytes of one, with the NUL */
+};
+
+/* In the path and the body, {user} stands for a number that grows with each request. */
+struct load_plan {
+	struct net_addr address;
+	const char *host, *method, *path;
+	const char *body;          /* NULL: none */
+	const char *authorization; /* NULL: none */
+	int connections;           /* of one thread */
+	double rate;               /* per second, of one thread; 0: closed loop */
+	int64_t warmup_us, run_us;
+	int64_t max_requests;   /* of one thread; 0: until the time is over */
+	_Atomic int64_t *users; /* borrowed: the next number */
+	FILE *record;           /* borrowed; NULL: none. One JSON line for each coupon */
+};
+
+struct load_tally {
+	/* Answered within the measured time. */
+	int64_t requests;
+	int64_t statuses[600]; /* by HTTP status */
+	struct {
+		char code[LOAD_CODE_SIZE];
+		int64_t count;
+	} codes[LOAD_CODES];       /* by `error` */
+	struct hist latency;       /* µs */
+	int64_t first_us, last_us; /* monotonic: the measured time */
+	/* At any time. */
+	int64_t granted; /* answers with status 200 */
+	int64_t lost;    /* connections that broke with a request under way */
+	int64_t refused; /* connects that failed */
+	int64_t unsent;  /* that were due but never sent */
+};
+
+/* Runs to its end; blocks. */
+void load_run(const struct load_plan *plan, struct load_tally *tally);
+
+/* Adds b to a. */
+void tally_merge(struct load_tally *a, const struct load_tally *b);
+
+/* One answer within the measured time. */
+void tally_answer(struct load_tally *t, int status, str body, int64_t took_us);
+
+/* The text after `"name":` of a flat JSON answer, quotes taken off; empty without. */
+str tally_member(str body, str name);
+
+#endif
