@@ -2,7 +2,7 @@
  * The life of a process: settings, workers, ready, drain on SIGTERM or SIGINT, stop.
  *
  *   main ── app_main(argc, argv, &desc)
- *            ├─ --help, --check, --version, --settings-markdown: answered here
+ *            ├─ --help, --version, --check, --settings, --settings-markdown: done here
  *            ├─ desc->start            once, on the main thread; connects nothing yet
  *            ├─ desc->worker_start     on each worker's own thread, with its own loop
  *            ├─ desc->run              blocking work of a consumer, on the main thread
@@ -11,8 +11,10 @@
  *            ├─ desc->worker_stop      frees what the worker made
  *            └─ desc->stop
  *
- * A drain that takes longer than ONRUSH_DRAIN_MS is cut short. A second signal ends the
- * process at once.
+ * A drain that takes longer than ONRUSH_DRAIN_MS is cut short: the loops end, and a
+ * process whose threads do not end within two more seconds exits without them. A second
+ * signal ends the process at once. app_main raises the limit of open files to the hard
+ * limit and ignores SIGPIPE.
  */
 #ifndef ONRUSH_APP_APP_H
 #define ONRUSH_APP_APP_H
@@ -39,7 +41,11 @@ struct app_desc {
 	size_t conf_count;
 	void *
 	    settings; /* its settings struct, zeroed; first member: struct app_settings */
-	/* Each may be NULL. start and worker_start log why and return false to give up.
+	/*
+	 * Each may be NULL. start and worker_start log why and return false to give up;
+	 * stop and worker_stop are called all the same and free what was made so far.
+	 * worker_start runs in one thread at a time. run returns soon after
+	 * app_stopping(); when it returns by itself, the program stops.
 	 */
 	bool (*start)(struct app *app);
 	bool (*worker_start)(struct worker *w);
@@ -73,7 +79,8 @@ struct app_settings {
 		    "How long a stop waits for requests that are under way."             \
 	}
 
-/* Runs the program; the result is main's. */
+/* Runs the program; the result is main's: 0 after a clean stop, 1 when it could not
+ * start. --config FILE may be given any number of times. */
 int app_main(int argc, char **argv, const struct app_desc *desc);
 
 /* How many workers the program has. Any thread. */
