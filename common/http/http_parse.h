@@ -3,17 +3,21 @@
  * I/O or allocation. It accepts only what every other implementation understands the same
  * way; everything ambiguous is refused, because the gateway forwards what it accepts.
  *
- * Refused with 400 unless said otherwise: anything but CRLF line ends; bare CR, LF or
- * NUL; obs-fold; space before the colon; an empty or non-token header name; control
- * characters in a value; more than HTTP_MAX_HEADERS fields or a head over the limit
- * (431); a target that is not an origin-form path (or "*" for OPTIONS), with a fragment,
- * "%00" or bytes outside RFC 3986's set; other than HTTP/1.0 and 1.1 (505); no Host or
- * more than one in 1.1, or one with userinfo or path; Content-Length with
+ * Refused with 400 unless said otherwise: anything but CRLF line ends; an empty line
+ * before the start line; bare CR, LF or NUL; obs-fold; space before the colon; an empty
+ * or non-token header name; control characters in a value; more than HTTP_MAX_HEADERS
+ * fields or a head over the limit (431); a target over its limit (414); a target that is
+ * not an origin-form path (or "*" for OPTIONS), with a fragment, "%00" or bytes outside
+ * RFC 3986's set; CONNECT; other than HTTP/1.0 and 1.1 (505); no Host in 1.1, more than
+ * one, or one that is not a name or address with maybe a port; Content-Length with
  * Transfer-Encoding; more than one Content-Length, even equal; a Content-Length that is
- * not 1*DIGIT; a Transfer-Encoding other than exactly "chunked" (501 for another known
- * coding), twice, or in HTTP/1.0; Connection naming a framing field; a chunk size that is
- * not 1*HEXDIG of at most 8 digits. Chunk extensions and trailers are read and dropped,
- * within the head limit.
+ * not 1*DIGIT, has a leading zero or exceeds 2^63-1; a Transfer-Encoding other than
+ * exactly "chunked" (501 for another known coding under it), twice, or in HTTP/1.0;
+ * Connection naming a framing field or what is not a token; Expect other than
+ * 100-continue (417); a chunk size that is not 1*HEXDIG of at most 8 digits. Chunk
+ * extensions and trailers are read and dropped, within the head limit; a framing field
+ * among the trailers is refused. A response is refused (always with ERR_BAD_GATEWAY) for
+ * the same, and if it is a 1xx or 204 with a body.
  */
 #ifndef ONRUSH_HTTP_HTTP_PARSE_H
 #define ONRUSH_HTTP_HTTP_PARSE_H
@@ -81,7 +85,8 @@ enum http_parse {
 };
 
 /* Parses a request head from the start of `in`. May be called again with more bytes;
- * *scanned (start it with 0) remembers how far the end was looked for. */
+ * *scanned (start it with 0) remembers how far the end was looked for. What is malformed
+ * is refused as soon as its line is complete. */
 enum http_parse
 http_parse_request(str in, size_t *scanned, struct http_head *head, enum err *err);
 
@@ -106,7 +111,9 @@ void http_body_init(struct http_body *b, const struct http_head *head);
 /*
  * Takes bytes from the start of `in`: *used is how many, *data (a part of in, maybe
  * empty) what of them is content. Call again until *used is 0 or the result is not MORE.
- * DONE: the body is complete, what follows in `in` belongs to the next message.
+ * DONE: the body is complete, what follows in `in` belongs to the next message. BAD:
+ * malformed. A line between chunks is only taken whole: until then keep its beginning in
+ * front of what comes (never more than HTTP_MAX_HEAD bytes).
  */
 enum http_parse http_body_decode(struct http_body *b, str in, size_t *used, str *data);
 

@@ -1,7 +1,7 @@
 /*
  * Strict JSON (RFC 8259) over cJSON. Refused: duplicate keys, bytes after the value, bad
  * UTF-8, raw control characters, \u0000, unpaired surrogates, numbers with leading zeros,
- * depth over 16, arrays over 1000 elements.
+ * depth over 16, arrays over 1000 elements, objects over 64 members.
  *
  * Integers are exact: as JSON numbers up to 2^53 (9007199254740992) in size, without
  * fraction or exponent; beyond, to int64, as decimal text in a string.
@@ -87,6 +87,7 @@ void json_begin_array(struct json_writer *w, const char *name);
 void json_end_array(struct json_writer *w);
 /* Integers beyond 2^53 in size are written as strings, as they are read. */
 void json_put_i64(struct json_writer *w, const char *name, int64_t value);
+/* With the fewest digits that read back the same; null if it is not finite. */
 void json_put_double(struct json_writer *w, const char *name, double value);
 void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_str(struct json_writer *w, const char *name, str value);
