@@ -14,6 +14,7 @@ from .kafka import Kafka
 from .local import LocalStack
 from .postgres import Postgres
 from .redis import Redis
+from .supervisor import UP
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
@@ -57,7 +58,7 @@ def status(args):
         raise Trouble("Nothing is running; `make run` starts it.")
     for name, state, description in rows:
         print(f"{name:<20} {state:<10} {description}")
-    if any(state != "RUNNING" for _, state, _ in rows):
+    if any(state not in UP for _, state, _ in rows):
         raise Trouble("Not everything runs; `make logs P=<name>` says why.")
 
 
@@ -121,6 +122,7 @@ def _parser():
 def main():
     args = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         args.function(args)
     except Trouble as trouble:

@@ -13,7 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
-from .host import Trouble, exclusively, require_port, run
+from .host import Trouble, exclusively, guarded, require_port, run
 from .kafka import Kafka
 from .postgres import Postgres
 from .programs import ENGINE_PORTS, copies, port_of, port_variable
@@ -57,7 +57,7 @@ class LocalStack:
         (self.dir / "log").mkdir(parents=True, exist_ok=True)
         with exclusively(self.dir / "lock"):
             self._check_ports()
-            if self.engines:
+            if self.engines and self.supervisor.pid() is None:
                 say("Starting " + ", ".join(e.name for e in self.engines.values()) + ".")
             for engine in self.engines.values():
                 engine.prepare()
@@ -66,8 +66,7 @@ class LocalStack:
             self.supervisor.start()
             self._wait_for_engines()
             self._fill(say)
-            say("Starting " + ", ".join(c.name for c in self.copies) + ".")
-            self._start_programs(restart_all=changed)
+            self._start_programs(changed, say)
             self.onrush("wait")
 
     def _check_ports(self):
@@ -136,7 +135,7 @@ class LocalStack:
         shared = self if "pg" in self.engines else None
         jobs = []
         for i, copy in enumerate(self.copies):
-            argv = [str(self.bin / copy.program.binary), "--config", str(self.env_file)]
+            argv = guarded([str(self.bin / copy.program.binary), "--config", str(self.env_file)], "TERM")
             log = self.dir / "log" / f"{copy.name}.log"
             jobs.append(Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(shared)))
         return jobs
@@ -178,13 +177,18 @@ class LocalStack:
             env=env | self.settings(),
         )
 
-    def _start_programs(self, restart_all):
-        running = self.supervisor.processes()
-        for copy in self.copies:
-            process = running[copy.name]
-            if process["statename"] in UP and not restart_all and self._is_current(process, copy):
-                continue
-            if process["statename"] in UP:
+    def _start_programs(self, restart_all, say):
+        processes = self.supervisor.processes()
+        running = {c.name for c in self.copies if processes[c.name]["statename"] in UP}
+        outdated = [
+            c
+            for c in self.copies
+            if restart_all or c.name not in running or not self._is_current(processes[c.name], c)
+        ]
+        if outdated:
+            say("Starting " + ", ".join(c.name for c in outdated) + ".")
+        for copy in outdated:
+            if copy.name in running:
                 self.supervisor.stop_job(copy.name)
             self.supervisor.start_job(copy.name)
 
@@ -199,7 +203,9 @@ class LocalStack:
     # --- stop, status, logs ----------------------------------------------------------
 
     def down(self):
-        return self.supervisor.shutdown()
+        """Clients first: gateway, services, consumers, then the engines."""
+        programs = [copy.name for copy in reversed(self.copies)]
+        return self.supervisor.shutdown(programs + [e.name for e in self.engines.values()])
 
     def status(self):
         """(name, state, description) of every process; None when nothing runs."""

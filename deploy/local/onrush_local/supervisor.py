@@ -141,11 +141,16 @@ class Supervisor:
     def stop_job(self, name):
         self.calls.supervisor.stopProcess(name, True)
 
-    def shutdown(self):
-        """Stops all jobs, in order, and supervisord itself; False when it was not up."""
+    def shutdown(self, names):
+        """Stops these, one after the other, and supervisord with the rest; False when it
+        was not up. One by one, because supervisord's own shutdown takes a second each."""
         pid = self.pid()
         if pid is None:
             return False
+        known = self.processes()
+        for name in filter(lambda n: n in known, names):
+            if known[name]["statename"] in UP:
+                self.stop_job(name)
         self.calls.supervisor.shutdown()
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), 60, "The end of supervisord")
         return True
