@@ -69,5 +69,10 @@ int64_t consumer_lag(const struct consumer *c);
 int consumer_assigned(const struct consumer *c);
 /* Monotonic time of the last consumer_poll, for a watchdog. From any thread. */
 int64_t consumer_last_poll_us(const struct consumer *c);
+/* It cannot go on, for good: another process took over its instance_id, or the group
+ * refuses it. consumer_poll gives nothing any more; the program must end. From any
+ * thread.
+ */
+bool consumer_failed(const struct consumer *c);
 
 #endif
