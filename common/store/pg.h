@@ -33,7 +33,7 @@ struct pg_params {
 
 void pg_params_init(struct pg_params *p, struct arena *arena);
 void pg_add_i64(struct pg_params *p, int64_t value);
-void pg_add_str(struct pg_params *p, str value);        /* no NUL byte in it */
+void pg_add_str(struct pg_params *p, str value); /* no NUL byte; STR_NULL is NULL */
 void pg_add_time(struct pg_params *p, int64_t wall_us); /* for timestamptz */
 void pg_add_bytes(struct pg_params *p, const void *bytes, size_t size); /* for bytea */
 void pg_add_null(struct pg_params *p);
@@ -57,7 +57,8 @@ double pg_double(const struct pg_result *r, int row, int col);
 bool pg_bool(const struct pg_result *r, int row, int col);
 /* bytea of exactly `size` bytes; false if it is another size or NULL. */
 bool pg_bytes(const struct pg_result *r, int row, int col, void *out, size_t size);
-/* timestamptz as PostgreSQL prints it in UTC with ISO DateStyle (both set on connect). */
+/* timestamptz as PostgreSQL prints it in UTC with ISO DateStyle (both set on connect),
+ * of the years 1 to 9999; NULL gives 0, infinity INT64_MAX, -infinity INT64_MIN. */
 int64_t pg_time_us(const struct pg_result *r, int row, int col);
 /* Rows that INSERT, UPDATE or DELETE touched. */
 int64_t pg_affected(const struct pg_result *r);

@@ -10,7 +10,13 @@
 
 struct pgsync;
 
-/* Does not connect yet. dsn and note are copied. */
+enum {
+	PGSYNC_MAX_QUEUE = 32 /* statements of one run */
+};
+
+/* Does not connect yet. dsn and note are copied. Ends the program (die) when the dsn
+ * cannot be parsed. The server gives up a statement after three quarters of timeout_us,
+ * so that its answer comes before the deadline, and a lock after at most a second. */
 struct pgsync *pgsync_new(const char *dsn, const char *note, int64_t timeout_us);
 void pgsync_free(struct pgsync *pg); /* NULL is fine */
 
@@ -27,8 +33,10 @@ enum err pgsync_connect(struct pgsync *pg);
  *	rows = pgsync_result(pg, 1);
  *
  * The parameters are borrowed until pgsync_run. Without BEGIN the statements of one run
- *are one transaction; with BEGIN it stays open for the next run. When one fails, the rest
- *is skipped, and an open transaction has been rolled back when pgsync_run returns.
+ * are one transaction; with BEGIN it stays open for the next run. COMMIT is the last of
+ * its run. When one fails, the rest is skipped, and an open transaction has been rolled
+ * back when pgsync_run returns; when the connection is lost between two runs of one
+ * transaction, the second ends with ERR_UNAVAILABLE.
  */
 void pgsync_queue(
     struct pgsync *pg, const struct pg_stmt *stmt, const struct pg_params *params);

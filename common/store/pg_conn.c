@@ -1,0 +1,206 @@
+/*
+ * A PostgreSQL connection before its first statement: the parameters it is opened with,
+ * the session settings, and the meaning of what the server says. Used by pgsync and
+ * pgpool; it never waits and owns no connection.
+ */
+#include "store/pg_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/log.h"
+#include "base/clock.h"
+
+enum {
+	LOCK_TIMEOUT_MS = 1000,
+	IDLE_IN_TRANSACTION_MS = 5000
+};
+
+static void on_notice(void *arg, const PGresult *notice);
+static bool is_standby_cut(const PGresult *notice);
+
+/* One round trip sets everything and shows what must be looked at. */
+static const char setup_sql[] =
+    "SELECT current_setting('synchronous_commit'),"
+    " set_config('TimeZone', 'UTC', false),"
+    " set_config('DateStyle', 'ISO, YMD', false),"
+    " set_config('bytea_output', 'hex', false),"
+    " set_config('standard_conforming_strings', 'on', false),"
+    " set_config('statement_timeout', $1, false),"
+    " set_config('lock_timeout', $2, false),"
+    " set_config('idle_in_transaction_session_timeout', $3, false)";
+
+PGconn *
+pg_open(const char *dsn, const char *note, bool *standby_cut)
+{
+	char name[64];
+	/* What stands before dbname may be said otherwise in the dsn; what stands after
+	 * it may not. GSS is off because looking for its credentials may block. */
+	const char *keys[] = { "keepalives_idle", "keepalives_interval",
+		"keepalives_count", "tcp_user_timeout", "target_session_attrs",
+		"gssencmode", "dbname", "client_encoding", "application_name", NULL };
+	const char *values[] = { "5", "2", "2", "3000", "read-write", "disable", dsn,
+		"UTF8", name, NULL };
+	PGconn *conn;
+
+	snprintf(name, sizeof(name), "onrush-%s", note);
+	conn = PQconnectStartParams(keys, values, 1);
+	ASSERT(conn != NULL);
+	*standby_cut = false;
+	PQsetNoticeReceiver(conn, on_notice, standby_cut);
+	return conn;
+}
+
+void
+pg_check_dsn(const char *dsn)
+{
+	char *why = NULL;
+	PQconninfoOption *options = PQconninfoParse(dsn, &why);
+
+	/* A URI that cannot be parsed is quoted in libpq's sentence: not its password. */
+	if (options == NULL && strchr(dsn, '@') != NULL)
+		die("The PostgreSQL connection string is malformed.");
+	if (options == NULL)
+		die("The PostgreSQL connection string is malformed: %s", why);
+	PQconninfoFree(options);
+}
+
+bool
+pg_send_setup(PGconn *conn, int64_t timeout_us)
+{
+	char statement[16], lock[16], idle[16];
+	const char *values[] = { statement, lock, idle };
+	/* Less than the caller's patience, so that the server's answer comes first. */
+	int statement_ms = (int)(timeout_us / CLOCK_US_PER_MS * 3 / 4);
+	int lock_ms = statement_ms / 2;
+
+	if (statement_ms < 1)
+		statement_ms = 1;
+	if (lock_ms > LOCK_TIMEOUT_MS)
+		lock_ms = LOCK_TIMEOUT_MS;
+	if (lock_ms < 1)
+		lock_ms = 1;
+	snprintf(statement, sizeof(statement), "%d", statement_ms);
+	snprintf(lock, sizeof(lock), "%d", lock_ms);
+	snprintf(idle, sizeof(idle), "%d", IDLE_IN_TRANSACTION_MS);
+	return PQsendQueryParams(conn, setup_sql, 3, NULL, values, NULL, NULL, 0) == 1 &&
+	       PQpipelineSync(conn) == 1;
+}
+
+bool
+pg_setup_valid(const PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		log_error("PostgreSQL refused the session settings: %s",
+		    PQresultErrorMessage(result));
+		return false;
+	}
+	if (str_eq(pg_str(result, 0, 0), STR("off"))) {
+		log_error("synchronous_commit is off for this role or database; "
+			  "it must be on, or a committed answer could be lost");
+		return false;
+	}
+	return true;
+}
+
+enum err
+pg_classify(const char *sqlstate)
+{
+	static const struct {
+		const char *prefix;
+		enum err err;
+	} table[] = {
+		{ "40003", ERR_UNKNOWN_OUTCOME }, /* statement completion unknown */
+		{ "40", ERR_CONFLICT_RETRY },     /* serialization, deadlock */
+		{ "55P03", ERR_CONFLICT_RETRY },  /* lock timeout */
+		{ "57014", ERR_CONFLICT_RETRY },  /* statement timeout */
+		{ "26000", ERR_CONFLICT_RETRY },  /* prepared statement is gone */
+		{ "08", ERR_UNAVAILABLE },        /* connection */
+		{ "25006", ERR_UNAVAILABLE },     /* read only: a standby */
+		{ "25P03", ERR_UNAVAILABLE },     /* idle in transaction for too long */
+		{ "53", ERR_UNAVAILABLE },        /* memory, disk, connections */
+		{ "57", ERR_UNAVAILABLE },        /* shutdown, starting up */
+		{ "58", ERR_UNAVAILABLE },        /* I/O error */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strncmp(sqlstate, table[i].prefix, strlen(table[i].prefix)) == 0)
+			return table[i].err;
+	return ERR_INTERNAL;
+}
+
+bool
+pg_is_stale(const char *sqlstate)
+{
+	/* 0A000 is what a statement gets whose result changed with a migration. */
+	return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0 ||
+	       strcmp(sqlstate, "25006") == 0;
+}
+
+void
+pg_copy_message(char *out, size_t size, const char *message)
+{
+	size_t n = strlen(message);
+
+	while (n > 0 && message[n - 1] == '\n')
+		n--;
+	if (n > size - 1)
+		n = size - 1;
+	memcpy(out, message, n);
+	out[n] = '\0';
+}
+
+static void
+on_notice(void *arg, const PGresult *notice)
+{
+	bool *standby_cut = arg;
+	const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (is_standby_cut(notice))
+		*standby_cut = true;
+	/* Without a severity it is libpq's own remark. */
+	if (severity == NULL || strcmp(severity, "WARNING") == 0)
+		log_warn("PostgreSQL: %s", text != NULL ? text : "(no message)");
+	else
+		log_debug("PostgreSQL: %s", text != NULL ? text : "(no message)");
+}
+
+/* By the server's source file, because the message is in the server's language. */
+static bool
+is_standby_cut(const PGresult *notice)
+{
+	const char *file = PQresultErrorField(notice, PG_DIAG_SOURCE_FILE);
+
+	return file != NULL && strcmp(file, "syncrep.c") == 0;
+}
+
+/* --- prepared statements -------------------------------------------------------------
+ */
+
+bool
+pg_prepared_has(const struct pg_prepared *p, const struct pg_stmt *stmt)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->stmts[i] == stmt)
+			return true;
+	return false;
+}
+
+void
+pg_prepared_add(struct pg_prepared *p, const struct pg_stmt *stmt)
+{
+	if (p->count == p->cap) {
+		p->cap = p->cap == 0 ? 16 : p->cap * 2;
+		p->stmts = xrealloc(p->stmts, p->cap * sizeof(p->stmts[0]));
+	}
+	p->stmts[p->count++] = stmt;
+}
+
+void
+pg_prepared_fini(struct pg_prepared *p)
+{
+	free(p->stmts);
+	*p = (struct pg_prepared){ 0 };
+}
