@@ -26,26 +26,30 @@ enum {
 	PEM_SIZE = 256 /* a public key's is 113 */
 };
 
-struct sign_key {
+/* What both halves have. */
+struct key {
 	EVP_PKEY *pkey;  /* owned */
 	EVP_MD_CTX *ctx; /* owned */
 	char id[SIGN_KEY_ID_SIZE];
+};
+
+struct sign_key {
+	struct key key;
 	char public_pem[PEM_SIZE];
 };
 
 struct verify_key {
-	EVP_PKEY *pkey;  /* owned */
-	EVP_MD_CTX *ctx; /* owned */
-	char id[SIGN_KEY_ID_SIZE];
+	struct key key;
 };
 
 /* PEM_read_PrivateKey or PEM_read_PUBKEY. */
 typedef EVP_PKEY *pem_reader(FILE *f, EVP_PKEY **pkey, pem_password_cb *cb, void *arg);
 
 static bool fail(char *err, size_t err_size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static EVP_PKEY *
-load(const char *path, const char *what, pem_reader *read, char *err, size_t err_size);
-static void key_id(const EVP_PKEY *pkey, char id[SIGN_KEY_ID_SIZE]);
+static bool load(struct key *key, const char *path, const char *what, pem_reader *read,
+    char *err, size_t err_size);
+static void fini(struct key *key);
+static void make_id(struct key *key);
 static void public_pem(EVP_PKEY *pkey, char pem[PEM_SIZE]);
 static bool
 write_file(const char *path, mode_t mode, BIO *content, char *err, size_t err_size);
@@ -70,33 +74,25 @@ fail(char *err, size_t err_size, const char *fmt, ...)
 struct sign_key *
 sign_key_load(const char *path, char *err, size_t err_size)
 {
-	EVP_PKEY *pkey = load(path, "private", PEM_read_PrivateKey, err, err_size);
-	struct sign_key *key;
+	struct sign_key *key = xcalloc(1, sizeof(*key));
 
-	if (pkey == NULL)
+	if (!load(&key->key, path, "private", PEM_read_PrivateKey, err, err_size)) {
+		free(key);
 		return NULL;
-	key = xcalloc(1, sizeof(*key));
-	key->pkey = pkey;
-	key->ctx = EVP_MD_CTX_new();
-	ASSERT(key->ctx != NULL);
-	key_id(pkey, key->id);
-	public_pem(pkey, key->public_pem);
+	}
+	public_pem(key->key.pkey, key->public_pem);
 	return key;
 }
 
 struct verify_key *
 verify_key_load(const char *path, char *err, size_t err_size)
 {
-	EVP_PKEY *pkey = load(path, "public", PEM_read_PUBKEY, err, err_size);
-	struct verify_key *key;
+	struct verify_key *key = xcalloc(1, sizeof(*key));
 
-	if (pkey == NULL)
+	if (!load(&key->key, path, "public", PEM_read_PUBKEY, err, err_size)) {
+		free(key);
 		return NULL;
-	key = xcalloc(1, sizeof(*key));
-	key->pkey = pkey;
-	key->ctx = EVP_MD_CTX_new();
-	ASSERT(key->ctx != NULL);
-	key_id(pkey, key->id);
+	}
 	return key;
 }
 
@@ -105,8 +101,7 @@ sign_key_free(struct sign_key *key)
 {
 	if (key == NULL)
 		return;
-	EVP_MD_CTX_free(key->ctx);
-	EVP_PKEY_free(key->pkey);
+	fini(&key->key);
 	free(key);
 }
 
@@ -115,8 +110,7 @@ verify_key_free(struct verify_key *key)
 {
 	if (key == NULL)
 		return;
-	EVP_MD_CTX_free(key->ctx);
-	EVP_PKEY_free(key->pkey);
+	fini(&key->key);
 	free(key);
 }
 
@@ -127,36 +121,47 @@ no_password(char *buf UNUSED, int size UNUSED, int writing UNUSED, void *arg UNU
 	return -1;
 }
 
-static EVP_PKEY *
-load(const char *path, const char *what, pem_reader *read, char *err, size_t err_size)
+static bool
+load(struct key *key, const char *path, const char *what, pem_reader *read, char *err,
+    size_t err_size)
 {
 	FILE *f = fopen(path, "re");
-	EVP_PKEY *pkey;
 
-	if (f == NULL) {
-		fail(err, err_size, "%s: cannot be read: %s.", path, strerror(errno));
-		return NULL;
-	}
-	pkey = read(f, NULL, no_password, NULL);
+	if (f == NULL)
+		return fail(
+		    err, err_size, "%s: cannot be read: %s.", path, strerror(errno));
+	key->pkey = read(f, NULL, no_password, NULL);
 	fclose(f);
-	if (pkey != NULL && EVP_PKEY_get_id(pkey) == EVP_PKEY_ED25519)
-		return pkey;
-	EVP_PKEY_free(pkey);
-	fail(err, err_size,
-	    "%s: must be an Ed25519 %s key in PEM form, without a password.", path, what);
-	return NULL;
+	if (key->pkey == NULL || EVP_PKEY_get_id(key->pkey) != EVP_PKEY_ED25519) {
+		EVP_PKEY_free(key->pkey);
+		return fail(err, err_size,
+		    "%s: must be an Ed25519 %s key in PEM form, without a password.",
+		    path, what);
+	}
+	key->ctx = EVP_MD_CTX_new();
+	ASSERT(key->ctx != NULL);
+	make_id(key);
+	return true;
 }
 
 static void
-key_id(const EVP_PKEY *pkey, char id[SIGN_KEY_ID_SIZE])
+fini(struct key *key)
+{
+	EVP_MD_CTX_free(key->ctx);
+	EVP_PKEY_free(key->pkey);
+}
+
+static void
+make_id(struct key *key)
 {
 	uint8_t raw[PUBLIC_SIZE];
 	size_t size = sizeof(raw);
 	struct sha256 hash;
 
-	ASSERT(EVP_PKEY_get_raw_public_key(pkey, raw, &size) == 1 && size == sizeof(raw));
+	ASSERT(EVP_PKEY_get_raw_public_key(key->pkey, raw, &size) == 1);
+	ASSERT(size == sizeof(raw));
 	hash = sha256_of(&(str){ (const char *)raw, size }, 1);
-	hex_encode(hash.b, ID_BYTES, id);
+	hex_encode(hash.b, ID_BYTES, key->id);
 }
 
 static void
@@ -175,13 +180,13 @@ public_pem(EVP_PKEY *pkey, char pem[PEM_SIZE])
 const char *
 sign_key_id(const struct sign_key *key)
 {
-	return key->id;
+	return key->key.id;
 }
 
 const char *
 verify_key_id(const struct verify_key *key)
 {
-	return key->id;
+	return key->key.id;
 }
 
 const char *
@@ -196,23 +201,26 @@ sign_key_public_pem(const struct sign_key *key)
 void
 sign_message(struct sign_key *key, str message, uint8_t signature[SIGN_SIZE])
 {
+	EVP_MD_CTX *ctx = key->key.ctx;
 	size_t size = SIGN_SIZE;
 
-	/* A context signs once; giving it back and starting again keeps its memory. */
-	ASSERT(EVP_MD_CTX_reset(key->ctx) == 1);
-	ASSERT(EVP_DigestSignInit(key->ctx, NULL, NULL, NULL, key->pkey) == 1);
-	ASSERT(EVP_DigestSign(key->ctx, signature, &size, (const uint8_t *)message.p,
-		   message.n) == 1 &&
-	       size == SIGN_SIZE);
+	/* An Ed25519 context is good for one signature; reset keeps its memory. */
+	ASSERT(EVP_MD_CTX_reset(ctx) == 1);
+	ASSERT(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->key.pkey) == 1);
+	ASSERT(EVP_DigestSign(
+		   ctx, signature, &size, (const uint8_t *)message.p, message.n) == 1);
+	ASSERT(size == SIGN_SIZE);
 }
 
 bool
 verify_message(struct verify_key *key, str message, const uint8_t signature[SIGN_SIZE])
 {
-	ASSERT(EVP_MD_CTX_reset(key->ctx) == 1);
-	ASSERT(EVP_DigestVerifyInit(key->ctx, NULL, NULL, NULL, key->pkey) == 1);
-	if (EVP_DigestVerify(key->ctx, signature, SIGN_SIZE, (const uint8_t *)message.p,
-		message.n) == 1)
+	EVP_MD_CTX *ctx = key->key.ctx;
+
+	ASSERT(EVP_MD_CTX_reset(ctx) == 1);
+	ASSERT(EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key->key.pkey) == 1);
+	if (EVP_DigestVerify(
+		ctx, signature, SIGN_SIZE, (const uint8_t *)message.p, message.n) == 1)
 		return true;
 	ERR_clear_error();
 	return false;
@@ -251,15 +259,17 @@ write_file(const char *path, mode_t mode, BIO *content, char *err, size_t err_si
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	char *text;
 	long size = BIO_get_mem_data(content, &text);
+	bool ok;
 
 	if (fd < 0)
 		return fail(
 		    err, err_size, "%s: cannot be made: %s.", path, strerror(errno));
-	errno = EIO; /* for a short write */
-	if (write(fd, text, (size_t)size) == size && fsync(fd) == 0 && close(fd) == 0)
+	errno = EIO; /* of a write that is cut short */
+	ok = write(fd, text, (size_t)size) == size && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok;
+	if (ok)
 		return true;
 	fail(err, err_size, "%s: cannot be written: %s.", path, strerror(errno));
-	close(fd);
 	unlink(path);
 	return false;
 }
