@@ -7,8 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With AddressSanitizer every piece is a block of its own, so that it sees when one is
+ * overrun or used after the reset. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEPARATE_PIECES
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SEPARATE_PIECES
+#endif
+
 enum {
-	BLOCK_SIZE = 2048
+#ifdef SEPARATE_PIECES
+	BLOCK_SIZE = 0,
+	ALIGN = 1,
+#else
+	BLOCK_SIZE = 2048,
+	ALIGN = alignof(max_align_t),
+#endif
 };
 
 struct block {
@@ -66,10 +83,10 @@ arena_free(struct arena *a)
 void *
 arena_alloc(struct arena *a, size_t size)
 {
-	size_t align = alignof(max_align_t);
 	void *p;
 
-	size = (size + align - 1) / align * align;
+	ASSERT(size <= PTRDIFF_MAX); /* room for rounding up */
+	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	if (a->last->size - a->last->used < size)
 		a->last = block_new(size > BLOCK_SIZE ? size : BLOCK_SIZE, a->last);
 	p = a->last->data + a->last->used;

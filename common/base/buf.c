@@ -23,14 +23,17 @@ buf_reserve(struct buf *b, size_t size)
 {
 	if (b->off == b->len)
 		b->off = b->len = 0;
-	if (b->cap - b->len >= size)
+	if (b->p != NULL && b->cap - b->len >= size)
 		return b->p + b->len;
+	/* Move down only what is at most half of the buffer: each byte is then moved
+	 * once per doubling, however small the pieces are that come and go. */
 	if (b->off > 0 && b->cap - buf_size(b) >= size && b->off >= b->cap / 2) {
 		memmove(b->p, b->p + b->off, buf_size(b));
 		b->len -= b->off;
 		b->off = 0;
 		return b->p + b->len;
 	}
+	ASSERT(size <= PTRDIFF_MAX / 2 && b->len <= PTRDIFF_MAX / 2);
 	while (b->cap - b->len < size)
 		b->cap = b->cap == 0 ? 256 : b->cap * 2;
 	b->p = xrealloc(b->p, b->cap);

@@ -31,7 +31,7 @@ buf_size(const struct buf *b)
 static inline str
 buf_str(const struct buf *b)
 {
-	return (str){ b->p + b->off, b->len - b->off };
+	return b->p == NULL ? STR_NULL : (str){ b->p + b->off, b->len - b->off };
 }
 
 /* Room for `size` more bytes at the end; write there, then buf_grew(b, written). */

@@ -5,12 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A log line, made without the log, which may be what failed. */
 _Noreturn void
 die_assert(const char *cond, const char *file, int line, const char *func)
 {
+	char escaped[256];
+	size_t n = 0;
+
+	for (; *cond != '\0' && n < sizeof(escaped) - 2; cond++) {
+		if (*cond == '"' || *cond == '\\')
+			escaped[n++] = '\\';
+		escaped[n++] = *cond;
+	}
+	escaped[n] = '\0';
 	fprintf(stderr,
 	    "{\"level\":\"error\",\"msg\":\"assertion failed: %s at %s:%d in %s\"}\n",
-	    cond, file, line, func);
+	    escaped, file, line, func);
 	abort();
 }
 

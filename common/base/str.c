@@ -1,7 +1,6 @@
 #include "base/str.h"
 
 #include <string.h>
-#include <strings.h>
 
 str
 str_of(const char *s)
@@ -15,10 +14,22 @@ str_eq(str a, str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Not strncasecmp, which takes two slices for equal from a NUL in them on. */
 bool
 str_eq_nocase(str a, str b)
 {
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	return true;
 }
 
 bool
