@@ -130,7 +130,7 @@ string(struct check *c)
 {
 	const char *start = ++c->p;
 
-	for (; c->p < c->end && *c->p != '"';) {
+	while (c->p < c->end && *c->p != '"') {
 		if ((unsigned char)*c->p < 0x20)
 			return wrong(c, "a string contains a raw control character");
 		if (*c->p++ == '\\' && !escape(c))
@@ -229,8 +229,12 @@ value(struct check *c)
 const char *
 json_check(str text, size_t *at)
 {
-	struct check c = { text.p, text.p + text.n, NULL, 0 };
+	struct check c = { text.p, NULL, NULL, 0 };
 
+	*at = 0;
+	if (text.n == 0)
+		return "it is empty";
+	c.end = text.p + text.n;
 	if (value(&c)) {
 		skip_space(&c);
 		if (c.p < c.end)
@@ -246,7 +250,6 @@ json_is_exact(str number)
 	const int64_t limit = INT64_C(1) << 53;
 	int64_t ignored;
 
-	/* "-0" is an integer to JSON, but not to str_to_i64. */
 	return str_to_i64(number, -limit, limit, &ignored);
 }
 
