@@ -1,10 +1,15 @@
-# The load generator and the bare chain, and `make bench`.
+# The load generator and the bare chain.
 
 BENCH_CPPFLAGS := -Itest/bench
-BENCH_LOAD := $(patsubst %.c,$(B)/%.o,$(addprefix test/bench/,loadgen.c load.c load_tally.c))
+BENCH_LOAD  := $(patsubst %,$(B)/test/bench/%.o,loadgen load load_tally)
+BENCH_CHAIN := $(patsubst %,$(B)/test/bench/%.o,chain load_tally)
 
 $(B)/test/bench/%.o: CPPFLAGS += $(BENCH_CPPFLAGS)
 
 $(B)/bin/onrush-bench: $(BENCH_LOAD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(BENCH_LOAD) $(LIB) $(LDLIBS) -o $@
+
+$(B)/bin/onrush-bench-chain: $(BENCH_CHAIN) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(BENCH_CHAIN) $(LIB) $(LDLIBS) -o $@

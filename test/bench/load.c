@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "app/loop.h"
@@ -20,7 +21,7 @@
 #include "base/clock.h"
 #include "http/http_parse.h"
 
-#define TICK_US      (1 * CLOCK_US_PER_MS)
+#define TICK_US      INT64_C(250)
 #define RECONNECT_US (20 * CLOCK_US_PER_MS)
 #define LINGER_US    (15 * CLOCK_US_PER_SEC) /* for the last answers */
 
@@ -51,7 +52,8 @@ struct load {
 	const struct load_plan *plan; /* borrowed */
 	struct load_tally *tally;     /* borrowed */
 	struct loop *loop;            /* owned */
-	struct loop_timer *tick;      /* owned */
+	struct loop_io *tick;         /* owned, on tick_fd */
+	int tick_fd;                  /* a timerfd: the loop's timers are too coarse */
 	struct loop_waits *again;     /* owned; closed connections */
 	TAILQ_HEAD(, conn) free_conns;
 	struct conn *conns; /* owned */
@@ -63,7 +65,7 @@ struct load {
 	char scratch[SCRATCH];
 };
 
-static void on_tick(void *arg);
+static void on_tick(void *arg, unsigned ready);
 static void on_again(struct loop_wait *w);
 static void on_io(void *arg, unsigned ready);
 static void conn_open(struct conn *c);
@@ -113,6 +115,18 @@ close_all(struct load *l)
 	free(l->conns);
 }
 
+static void
+start_ticking(struct load *l)
+{
+	const struct timespec tick = { .tv_nsec = TICK_US * 1000 };
+	const struct itimerspec every = { tick, tick };
+
+	l->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ASSERT(l->tick_fd >= 0 && timerfd_settime(l->tick_fd, 0, &every, NULL) == 0);
+	l->tick = loop_io_new(l->loop, l->tick_fd, on_tick, l);
+	loop_io_want(l->tick, LOOP_READ);
+}
+
 void
 load_run(const struct load_plan *plan, struct load_tally *tally)
 {
@@ -121,7 +135,7 @@ load_run(const struct load_plan *plan, struct load_tally *tally)
 	l->plan = plan;
 	l->tally = tally;
 	l->loop = loop_new();
-	l->tick = loop_timer_new(l->loop, on_tick, l);
+	start_ticking(l);
 	l->again = loop_waits_new(l->loop, RECONNECT_US, on_again);
 	TAILQ_INIT(&l->free_conns);
 	l->start_us = clock_mono_us();
@@ -131,12 +145,12 @@ load_run(const struct load_plan *plan, struct load_tally *tally)
 	tally->last_us = l->end_us;
 
 	open_all(l);
-	loop_timer_set(l->tick, TICK_US);
 	loop_run(l->loop);
 	close_all(l);
 
 	buf_fini(&l->body);
-	loop_timer_free(l->tick);
+	loop_io_free(l->tick);
+	close(l->tick_fd);
 	loop_waits_free(l->again);
 	loop_free(l->loop);
 	free(l);
@@ -158,25 +172,28 @@ finish(struct load *l, int64_t now_us)
 
 /* Sends what is due over free connections; ends the run. */
 static void
-on_tick(void *arg)
+on_tick(void *arg, unsigned ready)
 {
 	struct load *l = arg;
+	uint64_t ticks;
+
+	(void)ready;
+	ASSERT(read(l->tick_fd, &ticks, sizeof(ticks)) == sizeof(ticks));
 	int64_t now_us = clock_mono_us();
+	/* The last tick, a little late, still sends what was due before the end. */
+	int64_t until_us = now_us < l->end_us ? now_us : l->end_us - 1;
 	struct conn *c;
 	int64_t due_us;
 
 	while (
-	    (c = TAILQ_FIRST(&l->free_conns)) != NULL && take_due(l, now_us, &due_us)) {
+	    (c = TAILQ_FIRST(&l->free_conns)) != NULL && take_due(l, until_us, &due_us)) {
 		TAILQ_REMOVE(&l->free_conns, c, link);
 		conn_ask(c, due_us);
 	}
 	bool over = now_us >= l->end_us ||
 		    (l->plan->max_requests > 0 && l->sent >= l->plan->max_requests);
-	if (over && (l->under_way == 0 || now_us > l->end_us + LINGER_US)) {
+	if (over && (l->under_way == 0 || now_us > l->end_us + LINGER_US))
 		finish(l, now_us);
-		return;
-	}
-	loop_timer_set(l->tick, TICK_US);
 }
 
 static void
@@ -368,6 +385,26 @@ conn_receive(struct conn *c)
 		buf_add_str(&c->in, bytes);
 }
 
+/* The value after `"name":` in a JSON answer, quotes taken off; empty without. */
+static str
+member(str body, str name)
+{
+	const char *at = memmem(body.p, body.n, name.p, name.n);
+
+	if (at == NULL)
+		return STR_NULL;
+	str rest = { at + name.n, (size_t)(body.p + body.n - at) - name.n };
+	str value;
+	if (rest.n > 0 && rest.p[0] == '"') {
+		str_cut((str){ rest.p + 1, rest.n - 1 }, '"', &value);
+		return value;
+	}
+	size_t n = 0;
+	while (n < rest.n && strchr(",}] ", rest.p[n]) == NULL)
+		n++;
+	return (str){ rest.p, n };
+}
+
 /* What an answer means for the numbers. */
 static void
 count(struct conn *c, int status, str body)
@@ -376,13 +413,15 @@ count(struct conn *c, int status, str body)
 	int64_t now_us = clock_mono_us();
 
 	if (now_us >= l->measure_us && now_us <= l->end_us)
-		tally_answer(l->tally, status, body, now_us - c->started_us);
+		tally_answer(l->tally, status,
+		    status < 400 ? STR_NULL : member(body, STR("\"error\":")),
+		    now_us - c->started_us);
 	if (status != 200)
 		return;
 	l->tally->granted++;
 	if (l->plan->record != NULL) {
-		str coupon = tally_member(body, STR("\"couponId\":"));
-		str rank = tally_member(body, STR("\"rank\":"));
+		str coupon = member(body, STR("\"couponId\":"));
+		str rank = member(body, STR("\"rank\":"));
 		fprintf(l->plan->record,
 		    "{\"couponId\":%.*s,\"userId\":%lld,\"rank\":%.*s}\n",
 		    STR_ARG(coupon), (long long)c->user, STR_ARG(rank));

@@ -61,10 +61,10 @@ void load_run(const struct load_plan *plan, struct load_tally *tally);
 /* Adds b to a. */
 void tally_merge(struct load_tally *a, const struct load_tally *b);
 
-/* One answer within the measured time. */
-void tally_answer(struct load_tally *t, int status, str body, int64_t took_us);
+/* One answer within the measured time; `code` is its error's. */
+void tally_answer(struct load_tally *t, int status, str code, int64_t took_us);
 
-/* The text after `"name":` of a flat JSON answer, quotes taken off; empty without. */
-str tally_member(str body, str name);
+/* A line of JSON on stdout, a line for people on stderr. */
+void tally_print(const struct load_tally *t);
 
 #endif

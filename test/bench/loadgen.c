@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "app/log.h"
 #include "base/buf.h"
@@ -170,72 +169,6 @@ share(const struct load_plan *plan, int threads, int index)
 	return own;
 }
 
-static double
-cpu_seconds(void)
-{
-	struct rusage use;
-
-	getrusage(RUSAGE_SELF, &use);
-	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-	       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
-
-static void
-print_counts(struct buf *out, const struct load_tally *t)
-{
-	const char *comma = "";
-
-	buf_add_str(out, STR("\"statuses\":{"));
-	for (int i = 0; i < (int)ARRAY_LEN(t->statuses); i++) {
-		if (t->statuses[i] == 0)
-			continue;
-		buf_printf(out, "%s\"%d\":%lld", comma, i, (long long)t->statuses[i]);
-		comma = ",";
-	}
-	buf_add_str(out, STR("},\"codes\":{"));
-	comma = "";
-	for (size_t i = 0; i < LOAD_CODES && t->codes[i].count > 0; i++) {
-		buf_add_str(out, str_of(comma));
-		buf_add_json_str(out, str_of(t->codes[i].code));
-		buf_printf(out, ":%lld", (long long)t->codes[i].count);
-		comma = ",";
-	}
-	buf_add_str(out, STR("},"));
-}
-
-static void
-print(const struct load_tally *t, double cpu)
-{
-	double seconds = (double)(t->last_us - t->first_us) / 1e6;
-	double rate = seconds > 0 ? (double)t->requests / seconds : 0;
-	int64_t p50 = hist_quantile(&t->latency, 0.5),
-		p95 = hist_quantile(&t->latency, 0.95);
-	int64_t p99 = hist_quantile(&t->latency, 0.99), max = hist_max(&t->latency);
-	int64_t errors = t->lost + t->refused + t->unsent;
-	struct buf out = { 0 };
-
-	for (int i = 500; i < 600; i++)
-		errors += t->statuses[i];
-	buf_printf(&out,
-	    "{\"seconds\":%.3f,\"requests\":%lld,\"rate\":%.1f,\"errors\":%lld,"
-	    "\"granted\":%lld,\"lost\":%lld,\"refused\":%lld,\"unsent\":%lld,",
-	    seconds, (long long)t->requests, rate, (long long)errors,
-	    (long long)t->granted, (long long)t->lost, (long long)t->refused,
-	    (long long)t->unsent);
-	print_counts(&out, t);
-	buf_printf(&out,
-	    "\"p50_us\":%lld,\"p95_us\":%lld,\"p99_us\":%lld,\"max_us\":%lld,"
-	    "\"cpu_seconds\":%.3f}\n",
-	    (long long)p50, (long long)p95, (long long)p99, (long long)max, cpu);
-	fwrite(out.p, 1, out.len, stdout);
-	buf_fini(&out);
-	fprintf(stderr,
-	    "%lld requests in %.1f s: %.0f/s, %lld errors; "
-	    "p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms\n",
-	    (long long)t->requests, seconds, rate, (long long)errors, (double)p50 / 1e3,
-	    (double)p95 / 1e3, (double)p99 / 1e3, (double)max / 1e3);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -266,7 +199,7 @@ main(int argc, char **argv)
 		pthread_join(jobs[i].thread, NULL);
 		tally_merge(total, &jobs[i].tally);
 	}
-	print(total, cpu_seconds());
+	tally_print(total);
 	if (plan.record != NULL && fclose(plan.record) != 0)
 		wrong("the record could not be written", "");
 	free(total);
