@@ -61,6 +61,19 @@ uuid_eq(uuid a, uuid b)
 	return memcmp(a.b, b.b, sizeof(a.b)) == 0;
 }
 
+bool
+uuid_time_us(uuid id, int64_t *wall_us)
+{
+	int64_t ms = 0;
+
+	if (id.b[6] >> 4 != 7)
+		return false;
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id.b[i];
+	*wall_us = ms * CLOCK_US_PER_MS;
+	return true;
+}
+
 void
 uuid_format(uuid id, char out[UUID_TEXT_SIZE])
 {

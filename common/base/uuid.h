@@ -24,6 +24,9 @@ uuid uuid_from_hash(const uint8_t hash[16]);
 
 bool uuid_eq(uuid a, uuid b);
 
+/* When a version 7 id was made (wall clock, whole milliseconds); false for another. */
+bool uuid_time_us(uuid id, int64_t *wall_us);
+
 /* Lower-case canonical text, NUL-terminated. */
 void uuid_format(uuid id, char out[UUID_TEXT_SIZE]);
 /* False unless s is exactly the 36 characters of the canonical form, in either case. */

@@ -17,6 +17,7 @@
 
 enum {
 	COUPON_BATCH_MAX = 256, /* requests that are decided in one transaction */
+	COUPON_NAME_MAX = 120,  /* bytes */
 };
 
 enum coupon_kind {
@@ -33,14 +34,16 @@ enum coupon_state {
 /* What is decided about: a row of coupon.campaigns. */
 struct campaign {
 	int64_t coupon_id;
+	char name[COUPON_NAME_MAX + 1];
 	uuid generation;
 	enum coupon_kind kind;
 	enum coupon_state state;
 	int64_t quantity; /* of a limited one */
 	int64_t issued;
 	int64_t per_user_limit;
-	int64_t opens_us;  /* wall; INT64_MIN: always was open */
-	int64_t closes_us; /* wall; INT64_MAX: never closes */
+	double discount_rate; /* 0.3 is 30 percent off */
+	int64_t opens_us;     /* wall; INT64_MIN: always was open */
+	int64_t closes_us;    /* wall; INT64_MAX: never closes */
 	int64_t expires_us;
 	int64_t version;
 	struct sha256 head; /* of the chain: the hash of rank `issued` */
@@ -76,6 +79,12 @@ struct coupon_decision {
 	enum err outcome;
 	bool replayed; /* it had been decided before */
 	struct receipt receipt;
+};
+
+/* A decision as it stands in PostgreSQL, and what it was about. */
+struct coupon_stored {
+	int64_t coupon_id, user_id;
+	struct coupon_decision decision;
 };
 
 #endif

@@ -127,7 +127,7 @@ put_head(struct json_writer *w, const char *name, const struct chain_head *head)
 
 void
 receipt_put(struct json_writer *w, const char *name, const struct receipt *r,
-    const struct chain_head *head)
+    const struct chain_head *head, const struct sha256 *path, size_t path_count)
 {
 	json_begin_object(w, name);
 	json_put_i64(w, "couponId", r->coupon_id);
@@ -139,6 +139,12 @@ receipt_put(struct json_writer *w, const char *name, const struct receipt *r,
 	json_put_hex(w, "hash", r->hash.b, SHA256_SIZE);
 	if (head != NULL)
 		put_head(w, "head", head);
+	if (path != NULL) {
+		json_begin_array(w, "path");
+		for (size_t i = 0; i < path_count; i++)
+			json_put_hex(w, NULL, path[i].b, SHA256_SIZE);
+		json_end_array(w);
+	}
 	json_end_object(w);
 }
 
@@ -178,7 +184,7 @@ put_decision(struct json_writer *w, const struct coupon_decision *d)
 	if (d->replayed)
 		json_put_bool(w, "replayed", true);
 	if (d->outcome == ERR_OK)
-		receipt_put(w, "receipt", &d->receipt, NULL);
+		receipt_put(w, "receipt", &d->receipt, NULL, NULL, 0);
 	json_end_object(w);
 }
 

@@ -157,13 +157,12 @@ slot_of_user(struct batch_memory *m, const struct coupon_request *r)
 
 /* The answer for a request id that was decided before, for what and for whom ever. */
 static struct coupon_decision
-repeat(const struct coupon_request *r, int64_t coupon_id, int64_t user_id,
-    const struct coupon_decision *earlier)
+repeat(const struct coupon_request *r, const struct coupon_stored *earlier)
 {
-	struct coupon_decision d = *earlier;
+	struct coupon_decision d = earlier->decision;
 
 	d.replayed = true;
-	if (coupon_id != r->coupon_id || user_id != r->user_id)
+	if (earlier->coupon_id != r->coupon_id || earlier->user_id != r->user_id)
 		d = (struct coupon_decision){ .outcome = ERR_KEY_REUSED };
 	d.request_id = r->id;
 	return d;
@@ -214,13 +213,15 @@ coupon_decide(struct campaign *campaigns, size_t campaign_count,
 
 		nths[i] = 0;
 		if (history[i].decided) {
-			decisions[i] = repeat(r, history[i].decided_coupon_id,
-			    history[i].decided_user_id, &history[i].decision);
+			decisions[i] = repeat(r, &history[i].stored);
 			continue;
 		}
 		if (*same_id != EMPTY) {
-			decisions[i] = repeat(r, requests[*same_id].coupon_id,
-			    requests[*same_id].user_id, &decisions[*same_id]);
+			const struct coupon_request *first = &requests[*same_id];
+
+			decisions[i] =
+			    repeat(r, &(struct coupon_stored){ first->coupon_id,
+					  first->user_id, decisions[*same_id] });
 			continue;
 		}
 		*same_id = (int)i;

@@ -28,8 +28,7 @@ bool coupon_may_move(enum coupon_state from, enum coupon_state to);
 struct coupon_history {
 	int64_t held; /* coupons of this campaign that the user has */
 	bool decided; /* this request id was decided before: */
-	int64_t decided_coupon_id, decided_user_id;
-	struct coupon_decision decision;
+	struct coupon_stored stored;
 };
 
 /*

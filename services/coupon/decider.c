@@ -119,11 +119,10 @@ static const struct pg_stmt find_held = { "decider_held",
 	" join coupon.issued i using (user_id, coupon_id) group by r.ord" };
 
 static const struct pg_stmt find_earlier = { "decider_earlier",
-	"select r.ord, i.coupon_id, i.user_id, 'OK', i.rank, i.issued_at, i.hash, p.hash"
+	"select r.ord, " COUPON_STORED_ISSUED
 	" from unnest($1::uuid[]) with ordinality r (request_id, ord)"
-	" join coupon.issued i using (request_id)"
-	" left join coupon.issued p on p.coupon_id = i.coupon_id and p.rank = i.rank - 1"
-	" union all select r.ord, f.coupon_id, f.user_id, f.outcome, 0, null, null, null"
+	" join coupon.issued i using (request_id)" COUPON_STORED_PREVIOUS
+	" union all select r.ord, " COUPON_STORED_REFUSED
 	" from unnest($1::uuid[]) with ordinality r (request_id, ord)"
 	" join coupon.refusals f using (request_id)" };
 
@@ -202,25 +201,9 @@ take_earlier(struct decider *d, const struct pg_result *rows)
 {
 	for (int i = 0; i < pg_rows(rows); i++) {
 		struct coupon_history *h = &d->history[pg_i64(rows, i, 0) - 1];
-		struct receipt *r = &h->decision.receipt;
 
 		h->decided = true;
-		h->decided_coupon_id = pg_i64(rows, i, 1);
-		h->decided_user_id = pg_i64(rows, i, 2);
-		h->decision.outcome = coupon_outcome_from_text(pg_str(rows, i, 3));
-		if (h->decision.outcome != ERR_OK)
-			continue;
-		*r = (struct receipt){
-			.coupon_id = h->decided_coupon_id,
-			.user_id = h->decided_user_id,
-			.rank = pg_i64(rows, i, 4),
-			.issued_us = pg_time_us(rows, i, 5),
-			.request_id = d->requests[pg_i64(rows, i, 0) - 1].id,
-			.previous = receipt_chain_start(h->decided_coupon_id),
-		};
-		ASSERT(pg_bytes(rows, i, 6, r->hash.b, SHA256_SIZE));
-		if (r->rank > 1)
-			ASSERT(pg_bytes(rows, i, 7, r->previous.b, SHA256_SIZE));
+		coupon_stored_from_row(&h->stored, rows, i, 1);
 	}
 }
 

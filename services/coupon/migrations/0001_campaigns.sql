@@ -16,7 +16,7 @@ create table coupon.campaigns (
   coupon_id      bigint primary key check (coupon_id > 0),
   -- Makes the campaign's keys in Redis its own, also when ids are used again.
   generation     uuid not null default gen_random_uuid(),
-  name           text not null,
+  name           text not null check (octet_length(name) between 1 and 120),
   kind           text not null check (kind in ('LIMITED', 'UNLIMITED')),
   quantity       bigint check (quantity >= 0),
   issued         bigint not null default 0 check (issued >= 0),
@@ -35,6 +35,15 @@ create table coupon.campaigns (
   check (issued <= quantity),
   check (opens_at < closes_at)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- What operators added to campaigns; a key that was used adds nothing again.
+create table coupon.restocks (
+  coupon_id  bigint not null,
+  key        text not null default gen_random_uuid()::text,
+  quantity   bigint not null check (quantity > 0),
+  added_at   timestamptz not null default now(),
+  primary key (coupon_id, key)
+);
 
 -- Every coupon that was ever issued. Append-only: use and return are other tables' matter.
 -- No foreign key: it would lock the campaign's row once more for each coupon, and the
@@ -75,7 +84,7 @@ create index refusals_decided_at on coupon.refusals using brin (decided_at);
 
 grant usage on schema coupon to onrush_coupon;
 grant select, insert, update on coupon.campaigns to onrush_coupon;
-grant select, insert on coupon.issued, coupon.heads to onrush_coupon;
+grant select, insert on coupon.issued, coupon.heads, coupon.restocks to onrush_coupon;
 grant select, insert, delete on coupon.refusals to onrush_coupon;
 
 -- migrate:down
