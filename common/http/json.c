@@ -278,6 +278,12 @@ json_array(struct json_reader *r, const struct json *object, const char *name, s
 /* --- elements ------------------------------------------------------------------------
  */
 
+bool
+json_has(const struct json *object, const char *name)
+{
+	return object != NULL && find(object, name) != NULL;
+}
+
 const struct json *
 json_first(const struct json *array)
 {
