@@ -66,6 +66,12 @@ log_init(const char *name, enum log_level level)
 	lowest = level;
 }
 
+const char *
+log_service(void)
+{
+	return service;
+}
+
 bool
 log_level_parse(const char *text, enum log_level *level)
 {

@@ -21,6 +21,9 @@ enum log_level {
  */
 void log_init(const char *service, enum log_level lowest);
 
+/* The name that log_init was given. */
+const char *log_service(void);
+
 /* "debug", "info", "warn", "error"; false for anything else. */
 bool log_level_parse(const char *text, enum log_level *level) MUST_USE;
 

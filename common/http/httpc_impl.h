@@ -1,0 +1,115 @@
+/*
+ * What the two files of the HTTP client share and nobody else includes.
+ *
+ *   httpc ─owns─┬─> call ──(while it is served)──> peer ─> socket
+ *               │     └── in `queue`, or in `over` until its callback is called
+ *               └─> peer: the idle ones are a stack, the last used is used first
+ *
+ *   httpc.c       the pool: which call goes to which connection, and when it is given up
+ *   httpc_peer.c  one connection: connecting, sending, receiving
+ *
+ * A connection tells the pool what became of it and never touches another one. It is
+ * freed by its job at the end of the turn, a call after its callback has returned.
+ */
+#ifndef ONRUSH_HTTP_HTTPC_IMPL_H
+#define ONRUSH_HTTP_HTTPC_IMPL_H
+
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "http/httpc.h"
+#include "http/net.h"
+
+enum {
+	HTTPC_SCRATCH = 65536, /* what one read takes */
+	HTTPC_ADDRS = 8,
+};
+
+/* A request and who waits for its response. */
+struct call {
+	TAILQ_ENTRY(call) link; /* of queue, over or spares */
+	struct httpc *client;   /* borrowed */
+	struct httpc_request request;
+	httpc_cb *cb;
+	void *arg;             /* borrowed until cb was called */
+	struct peer *peer;     /* borrowed; while it is served */
+	struct loop_wait wait; /* in the queue, then for the response */
+	enum err err;          /* in `over` */
+	bool again;            /* was taken back from a connection that was dead */
+};
+
+enum peer_state {
+	PEER_CONNECTING,
+	PEER_IDLE,
+	PEER_BUSY,
+	PEER_CLOSED, /* its job frees it */
+};
+
+struct peer {
+	LIST_ENTRY(peer) link; /* of `idle` or `others` */
+	struct httpc *client;  /* borrowed */
+	struct loop_io *io;    /* owned */
+	struct call *call;     /* borrowed; in PEER_BUSY, until it is answered */
+	struct loop_wait wait; /* connecting or idle */
+	struct loop_job job;   /* frees */
+	struct buf out;        /* of the request: what the socket did not take at once */
+	struct buf in;         /* of the response's head, when it came in pieces */
+	struct buf body;       /* of the response, when it came in pieces or chunks */
+	struct http_body decoder;
+	size_t scanned; /* of the head, by the parser */
+	int fd;
+	enum peer_state state;
+	bool used;     /* has answered before: may be dead without our knowing */
+	bool sent_any; /* of this request */
+	bool heard;    /* any byte of this response */
+	bool has_head; /* `in` is the whole head and the body is coming */
+};
+
+TAILQ_HEAD(call_list, call);
+LIST_HEAD(peer_list, peer);
+
+struct httpc {
+	struct loop *loop; /* borrowed */
+	struct httpc_conf conf;
+	struct net_addr addrs[HTTPC_ADDRS];
+	size_t addr_count;
+	size_t addr;           /* that is used */
+	size_t failures;       /* to connect, one after the other */
+	int64_t down_until_us; /* every address failed: no new attempt before */
+
+	struct call_list queue;        /* owned; the first came first */
+	struct call_list over;         /* owned; their callbacks are due, with an error */
+	struct call_list spares;       /* owned; for the next calls */
+	struct peer_list idle, others; /* owned */
+	size_t queue_count, spare_count;
+	size_t conn_count;       /* all that are not closed */
+	size_t connecting_count; /* of those */
+	size_t idle_count;
+	size_t peer_count; /* with those whose job has yet to free them */
+
+	struct loop_waits *queue_waits, *response_waits; /* owned */
+	struct loop_waits *connect_waits, *idle_waits;   /* owned */
+	struct loop_job over_job;                        /* calls back what is over */
+	struct loop_job pump_job; /* opens connections for what waits */
+	bool ended;               /* httpc_free was called */
+
+	char *scratch;         /* owned */
+	struct buf out;        /* one request */
+	struct http_head head; /* of the response that is looked at */
+};
+
+/* httpc_peer.c */
+bool peer_connect(struct httpc *c); /* false: failed at once, errno says why */
+void peer_send(struct peer *p, struct call *call);
+void peer_idle(struct peer *p); /* ready for a request */
+void peer_close(struct peer *p);
+void peer_on_wait(struct loop_wait *w);
+
+/* httpc.c: what a connection tells the pool. It closes itself when it has failed. */
+void httpc_connected(struct peer *p);
+void httpc_not_connected(struct httpc *c, int error);
+void httpc_answered(struct peer *p, const struct httpc_response *response, bool reuse);
+void httpc_broken(struct peer *p);
+void httpc_settle(struct httpc *c); /* a connection has been freed */
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * One connection of the HTTP client. A response that comes in one piece is used where it
+ * was read, without a copy; one in pieces gathers in the connection. Whatever is not a
+ * clean response closes the connection: bytes nobody asked for, bytes after the response,
+ * a response before the request had left, "Connection: close".
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/httpc_impl.h"
+
+enum {
+	KEEP_MAX = 16384 /* of each buffer, between two requests */
+};
+
+static void on_io(void *arg, unsigned ready);
+static void on_job(struct loop_job *job);
+static void flush(struct peer *p);
+static void receive(struct peer *p);
+static void take(struct peer *p, str bytes);
+static void take_head(struct peer *p, str bytes);
+static enum http_parse take_body(struct peer *p, str *bytes);
+static void respond(struct peer *p, str body, bool clean);
+
+/* --- life ----------------------------------------------------------------------------
+ */
+
+bool
+peer_connect(struct httpc *c)
+{
+	int fd = net_connect(&c->addrs[c->addr]);
+	struct peer *p;
+
+	if (fd < 0)
+		return false;
+	p = xcalloc(1, sizeof(*p));
+	p->client = c;
+	p->fd = fd;
+	p->state = PEER_CONNECTING;
+	p->job.run = on_job;
+	p->io = loop_io_new(c->loop, fd, on_io, p);
+	LIST_INSERT_HEAD(&c->others, p, link);
+	c->conn_count++;
+	c->connecting_count++;
+	c->peer_count++;
+	loop_io_want(p->io, LOOP_WRITE);
+	loop_wait_start(c->connect_waits, &p->wait);
+	return true;
+}
+
+/* The only place where a connection's state changes, with the lists and counts that
+ * depend on it. */
+static void
+enter(struct peer *p, enum peer_state state)
+{
+	struct httpc *c = p->client;
+
+	ASSERT(p->state != PEER_CLOSED);
+	loop_wait_stop(&p->wait);
+	LIST_REMOVE(p, link);
+	c->connecting_count -= p->state == PEER_CONNECTING;
+	c->idle_count -= p->state == PEER_IDLE;
+	p->state = state;
+	switch (state) {
+	case PEER_IDLE:
+		LIST_INSERT_HEAD(&c->idle, p, link);
+		c->idle_count++;
+		loop_wait_start(c->idle_waits, &p->wait);
+		loop_io_want(p->io, LOOP_READ);
+		break;
+	case PEER_BUSY: LIST_INSERT_HEAD(&c->others, p, link); break;
+	case PEER_CLOSED:
+		c->conn_count--;
+		loop_io_want(p->io, 0);
+		loop_defer(c->loop, &p->job);
+		break;
+	case PEER_CONNECTING: UNREACHABLE();
+	}
+}
+
+static void
+trim(struct buf *b)
+{
+	if (b->cap > KEEP_MAX)
+		buf_fini(b);
+	else
+		buf_clear(b);
+}
+
+void
+peer_idle(struct peer *p)
+{
+	trim(&p->out);
+	trim(&p->in);
+	trim(&p->body);
+	p->scanned = 0;
+	p->sent_any = p->heard = p->has_head = false;
+	enter(p, PEER_IDLE);
+}
+
+void
+peer_close(struct peer *p)
+{
+	p->call = NULL;
+	enter(p, PEER_CLOSED);
+}
+
+static void
+on_job(struct loop_job *job)
+{
+	struct peer *p = CONTAINER_OF(job, struct peer, job);
+	struct httpc *c = p->client;
+
+	loop_io_free(p->io);
+	close(p->fd);
+	buf_fini(&p->out);
+	buf_fini(&p->in);
+	buf_fini(&p->body);
+	free(p);
+	c->peer_count--;
+	httpc_settle(c);
+}
+
+void
+peer_on_wait(struct loop_wait *w)
+{
+	struct peer *p = CONTAINER_OF(w, struct peer, wait);
+	bool connecting = p->state == PEER_CONNECTING;
+
+	peer_close(p);
+	if (connecting)
+		httpc_not_connected(p->client, ETIMEDOUT);
+}
+
+static void
+on_connect(struct peer *p)
+{
+	int error = net_connect_error(p->fd);
+
+	if (error == 0) {
+		httpc_connected(p);
+		return;
+	}
+	peer_close(p);
+	httpc_not_connected(p->client, error);
+}
+
+static void
+on_io(void *arg, unsigned ready)
+{
+	struct peer *p = arg;
+
+	switch (p->state) {
+	case PEER_CONNECTING: on_connect(p); break;
+	case PEER_IDLE: peer_close(p); break; /* the end, or bytes nobody asked for */
+	case PEER_BUSY:
+		if (ready & LOOP_WRITE)
+			flush(p);
+		else
+			receive(p);
+		break;
+	case PEER_CLOSED: break;
+	}
+}
+
+/* --- sending -------------------------------------------------------------------------
+ */
+
+/* How many bytes the socket took; -1 when it is broken. */
+static ssize_t
+send_some(struct peer *p, str bytes)
+{
+	ssize_t n = send(p->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+
+	if (n < 0 && net_again(errno))
+		return 0;
+	p->sent_any |= n > 0;
+	return n;
+}
+
+static str
+compose(struct buf *out, const struct httpc_request *rq)
+{
+	ASSERT(rq->method != HTTP_OTHER);
+	buf_clear(out);
+	buf_add_str(out, http_method_name(rq->method));
+	buf_add_str(out, STR(" "));
+	buf_add_str(out, rq->target);
+	buf_add_str(out, STR(" HTTP/1.1\r\nHost: "));
+	buf_add_str(out, rq->host);
+	buf_add_str(out, STR("\r\n"));
+	for (size_t i = 0; i < rq->header_count; i++) {
+		buf_add_str(out, rq->headers[i].name);
+		buf_add_str(out, STR(": "));
+		buf_add_str(out, rq->headers[i].value);
+		buf_add_str(out, STR("\r\n"));
+	}
+	if (rq->body.p != NULL) {
+		buf_add_str(out, STR("Content-Length: "));
+		buf_add_i64(out, (int64_t)rq->body.n);
+		buf_add_str(out, STR("\r\n"));
+	}
+	buf_add_str(out, STR("\r\n"));
+	buf_add_str(out, rq->body);
+	return buf_str(out);
+}
+
+void
+peer_send(struct peer *p, struct call *call)
+{
+	str bytes = compose(&p->client->out, &call->request);
+	ssize_t n;
+
+	ASSERT(p->state == PEER_IDLE);
+	enter(p, PEER_BUSY);
+	p->call = call;
+	n = send_some(p, bytes);
+	if (n < 0) {
+		httpc_broken(p);
+	} else if ((size_t)n < bytes.n) {
+		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
+		loop_io_want(p->io, LOOP_READ | LOOP_WRITE);
+	}
+}
+
+/* A server may answer and close without reading all: what it sent is still read. */
+static void
+flush(struct peer *p)
+{
+	ssize_t n = send_some(p, buf_str(&p->out));
+
+	if (n > 0)
+		buf_consume(&p->out, (size_t)n);
+	if (n < 0 || buf_size(&p->out) == 0)
+		loop_io_want(p->io, LOOP_READ);
+}
+
+/* --- receiving -----------------------------------------------------------------------
+ */
+
+static void
+receive(struct peer *p)
+{
+	char *scratch = p->client->scratch;
+	ssize_t n = recv(p->fd, scratch, HTTPC_SCRATCH, 0);
+
+	if (n < 0 && net_again(errno))
+		return;
+	if (n > 0) {
+		p->heard = true;
+		take(p, (str){ scratch, (size_t)n });
+	} else if (n == 0 && p->has_head && p->decoder.framing == HTTP_BODY_UNTIL_CLOSE) {
+		respond(p, buf_str(&p->body), false);
+	} else {
+		httpc_broken(p);
+	}
+}
+
+static void
+take(struct peer *p, str bytes)
+{
+	if (!p->has_head) {
+		take_head(p, bytes);
+		return;
+	}
+	switch (take_body(p, &bytes)) {
+	case HTTP_PARSE_MORE: break;
+	case HTTP_PARSE_BAD: httpc_broken(p); break;
+	case HTTP_PARSE_DONE: respond(p, buf_str(&p->body), bytes.n == 0); break;
+	}
+}
+
+/* Skips interim responses; 101 was never asked for. */
+static bool
+is_interim(int status)
+{
+	return status >= 100 && status < 200 && status != 101;
+}
+
+/* The head is in p->client->head: uses the body where it is if all of it is here. */
+static void
+begin_body(struct peer *p, str head_bytes, str rest)
+{
+	struct http_head *head = &p->client->head;
+	struct buf copy = { 0 };
+
+	http_body_init(&p->decoder, head);
+	if (head->framing == HTTP_BODY_NONE ||
+	    (head->framing == HTTP_BODY_LENGTH && head->content_length <= rest.n &&
+		head->content_length <= p->client->conf.max_response)) {
+		size_t size =
+		    head->framing == HTTP_BODY_NONE ? 0 : (size_t)head->content_length;
+
+		respond(p, (str){ rest.p, size }, rest.n == size);
+		return;
+	}
+	switch (take_body(p, &rest)) {
+	case HTTP_PARSE_BAD: httpc_broken(p); break;
+	case HTTP_PARSE_DONE: respond(p, buf_str(&p->body), rest.n == 0); break;
+	case HTTP_PARSE_MORE:
+		buf_add_str(&copy, head_bytes);
+		buf_fini(&p->in);
+		p->in = copy;
+		p->has_head = true;
+		break;
+	}
+}
+
+static void
+take_head(struct peer *p, str bytes)
+{
+	struct http_head *head = &p->client->head;
+	bool kept = buf_size(&p->in) > 0;
+	enum http_parse state;
+	enum err err;
+	str rest;
+
+	if (kept) {
+		buf_add_str(&p->in, bytes);
+		bytes = buf_str(&p->in);
+	}
+	rest = bytes;
+	while ((state = http_parse_response(rest, &p->scanned, p->call->request.method,
+		    head, &err)) == HTTP_PARSE_DONE &&
+	       is_interim(head->status)) {
+		rest = (str){ rest.p + head->head_size, rest.n - head->head_size };
+		p->scanned = 0;
+	}
+	if (state == HTTP_PARSE_BAD || (state == HTTP_PARSE_DONE && head->status < 200))
+		httpc_broken(p);
+	else if (state == HTTP_PARSE_DONE)
+		begin_body(p, (str){ rest.p, head->head_size },
+		    (str){ rest.p + head->head_size, rest.n - head->head_size });
+	else if (kept)
+		buf_consume(&p->in, bytes.n - rest.n);
+	else
+		buf_add_str(&p->in, rest);
+}
+
+/* Decodes into p->body; *bytes is what is behind the body afterwards. */
+static enum http_parse
+take_body(struct peer *p, str *bytes)
+{
+	enum http_parse state;
+	size_t used;
+	str data;
+
+	do {
+		state = http_body_decode(&p->decoder, *bytes, &used, &data);
+		*bytes = (str){ bytes->p + used, bytes->n - used };
+		if (data.n > p->client->conf.max_response - buf_size(&p->body))
+			return HTTP_PARSE_BAD;
+		buf_add_str(&p->body, data);
+	} while (state == HTTP_PARSE_MORE && used > 0);
+	return state;
+}
+
+/* `clean`: nothing came after the response. */
+static void
+respond(struct peer *p, str body, bool clean)
+{
+	struct http_head *head = &p->client->head;
+	struct httpc_response response = { .head = head, .body = body };
+	size_t scanned = 0;
+	enum err err;
+
+	if (p->has_head) /* other responses have been looked at since */
+		ASSERT(http_parse_response(buf_str(&p->in), &scanned,
+			   p->call->request.method, head, &err) == HTTP_PARSE_DONE);
+	p->used = true;
+	httpc_answered(p, &response, clean && head->keep_alive && buf_size(&p->out) == 0);
+}

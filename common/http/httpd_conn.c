@@ -1,0 +1,320 @@
+/*
+ * A connection of the server: its one state, what it waits for in each, receiving,
+ * sending and closing. What the bytes mean is httpd_read.c's.
+ *
+ *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
+ *     └────────┴────────────────^                         └──> LINGER ──> CLOSED
+ *
+ * A request that comes whole goes from IDLE to BUSY. Closing is always gentle: we say
+ * that we are done, and read until the client has seen it or two seconds are over; a
+ * close with unread input would destroy the answer on its way (RFC 9112, 9.6).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/log.h"
+#include "http/httpd_impl.h"
+
+enum {
+	IN_MAX = 65536,       /* pipelined bytes that are kept while one is served */
+	LINGER_MAX = 1 << 20, /* bytes that are read after the last answer */
+	EXCESS_MAX = 64,      /* connections that are told of max_conns at once */
+};
+
+static void on_io(void *arg, unsigned ready);
+static void on_job(struct loop_job *job);
+static void receive(struct conn *c);
+static void feed(struct conn *c, str bytes);
+static void flush(struct conn *c);
+static void sent(struct conn *c);
+static void destroy(struct conn *c);
+
+/* --- life ----------------------------------------------------------------------------
+ */
+
+void
+conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa)
+{
+	bool excess = httpd->conn_count >= (size_t)httpd->conf.settings->max_conns;
+	struct conn *c;
+
+	if (excess) {
+		counter_add(httpd->metrics.refused_conns, 1);
+		log_warn("more connections than ONRUSH_MAX_CONNS: refused one");
+	}
+	if (excess && httpd->excess_count >= EXCESS_MAX) {
+		close(fd);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->httpd = httpd;
+	c->fd = fd;
+	c->excess = excess;
+	c->job.run = on_job;
+	c->io = loop_io_new(httpd->worker->loop, fd, on_io, c);
+	net_nodelay(fd);
+	net_text(sa, c->peer);
+	LIST_INSERT_HEAD(&httpd->conns, c, link);
+	*(excess ? &httpd->excess_count : &httpd->conn_count) += 1;
+	gauge_add(httpd->metrics.conns, 1);
+	conn_enter(c, CONN_IDLE);
+	if (excess)
+		conn_refuse(c, ERR_OVERLOAD);
+}
+
+static unsigned
+wanted(const struct conn *c)
+{
+	switch (c->state) {
+	case CONN_IDLE:
+	case CONN_HEAD:
+	case CONN_BODY:
+	case CONN_LINGER: return c->eof ? 0 : LOOP_READ;
+	case CONN_BUSY: return c->eof || buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ;
+	case CONN_WRITE: return LOOP_WRITE;
+	case CONN_NEW:
+	case CONN_CLOSED: break;
+	}
+	return 0;
+}
+
+static struct loop_waits *
+patience(const struct conn *c)
+{
+	struct httpd *httpd = c->httpd;
+
+	switch (c->state) {
+	case CONN_IDLE: return httpd->draining ? httpd->drains : httpd->idles;
+	case CONN_HEAD: return httpd->heads;
+	case CONN_BODY: return httpd->bodies;
+	case CONN_WRITE: return httpd->writes;
+	case CONN_LINGER: return httpd->lingers;
+	case CONN_BUSY: /* the request has its own deadline */
+	case CONN_NEW:
+	case CONN_CLOSED: break;
+	}
+	return NULL;
+}
+
+/* The only place where a connection's state changes. */
+void
+conn_enter(struct conn *c, enum conn_state state)
+{
+	struct loop_waits *waits;
+
+	ASSERT(c->state != CONN_CLOSED);
+	c->state = state;
+	loop_io_want(c->io, wanted(c));
+	waits = patience(c);
+	if (waits != NULL)
+		loop_wait_start(waits, &c->wait);
+	else
+		loop_wait_stop(&c->wait);
+	if (state == CONN_CLOSED)
+		loop_defer(c->httpd->worker->loop, &c->job);
+}
+
+void
+conn_close(struct conn *c)
+{
+	struct exchange *x = c->x;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	c->x = NULL;
+	if (x != NULL)
+		x->conn = NULL;
+	if (x != NULL && c->state == CONN_BODY)
+		exchange_put(x);
+	conn_enter(c, CONN_CLOSED);
+}
+
+static void
+on_job(struct loop_job *job)
+{
+	struct conn *c = CONTAINER_OF(job, struct conn, job);
+
+	if (c->state == CONN_CLOSED)
+		destroy(c);
+	else
+		feed(c, STR_NULL);
+}
+
+static void
+destroy(struct conn *c)
+{
+	struct httpd *httpd = c->httpd;
+
+	LIST_REMOVE(c, link);
+	*(c->excess ? &httpd->excess_count : &httpd->conn_count) -= 1;
+	gauge_add(httpd->metrics.conns, -1);
+	loop_io_free(c->io);
+	close(c->fd);
+	buf_fini(&c->in);
+	buf_fini(&c->out);
+	free(c);
+	httpd_settle(httpd);
+}
+
+void
+conn_on_wait(struct loop_wait *w)
+{
+	struct conn *c = CONTAINER_OF(w, struct conn, wait);
+	struct httpd_metrics *m = &c->httpd->metrics;
+
+	switch (c->state) {
+	case CONN_HEAD:
+		counter_add(m->timeout_head, 1);
+		conn_refuse(c, ERR_TIMEOUT_REQUEST);
+		return;
+	case CONN_BODY:
+		counter_add(m->timeout_body, 1);
+		conn_refuse(c, ERR_TIMEOUT_REQUEST);
+		return;
+	case CONN_WRITE: counter_add(m->timeout_write, 1); break;
+	case CONN_IDLE:
+	case CONN_LINGER: break;
+	case CONN_NEW:
+	case CONN_BUSY:
+	case CONN_CLOSED: UNREACHABLE();
+	}
+	conn_close(c);
+}
+
+/* --- receiving -----------------------------------------------------------------------
+ */
+
+static void
+on_io(void *arg, unsigned ready)
+{
+	struct conn *c = arg;
+
+	if (ready & LOOP_READ)
+		receive(c);
+	if (ready & LOOP_WRITE)
+		flush(c);
+}
+
+static void
+receive(struct conn *c)
+{
+	char *scratch = c->httpd->scratch;
+	ssize_t n = recv(c->fd, scratch, CONN_SCRATCH, 0);
+
+	if (n < 0) {
+		if (!net_again(errno))
+			conn_close(c);
+		return;
+	}
+	c->eof = n == 0;
+	switch (c->state) {
+	case CONN_IDLE:
+	case CONN_HEAD:
+	case CONN_BODY: feed(c, (str){ scratch, (size_t)n }); break;
+	case CONN_BUSY:
+		buf_add(&c->in, scratch, (size_t)n);
+		loop_io_want(c->io, wanted(c));
+		break;
+	case CONN_LINGER:
+		c->lingered += (size_t)n;
+		if (c->eof || c->lingered > LINGER_MAX)
+			conn_close(c);
+		break;
+	case CONN_NEW:
+	case CONN_WRITE:
+	case CONN_CLOSED: break;
+	}
+}
+
+/* Takes what was kept and `bytes` behind it; keeps what cannot be taken now. */
+static void
+feed(struct conn *c, str bytes)
+{
+	bool kept = buf_size(&c->in) > 0;
+	size_t used;
+
+	if (kept)
+		buf_add_str(&c->in, bytes);
+	used = conn_take(c, kept ? buf_str(&c->in) : bytes);
+	if (kept)
+		buf_consume(&c->in, used);
+	else
+		buf_add(&c->in, bytes.p + used, bytes.n - used);
+	if (buf_size(&c->in) == 0)
+		buf_fini(&c->in);
+	if (c->eof &&
+	    (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY))
+		conn_close(c);
+}
+
+/* --- sending -------------------------------------------------------------------------
+ */
+
+/* How many bytes the socket took; the connection is closed when it is broken. */
+static size_t
+send_some(struct conn *c, str bytes)
+{
+	ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+
+	if (n >= 0)
+		return (size_t)n;
+	if (!net_again(errno))
+		conn_close(c);
+	return 0;
+}
+
+void
+conn_answer(struct conn *c, str bytes, bool last)
+{
+	size_t n;
+
+	c->x = NULL;
+	c->last = last;
+	n = send_some(c, bytes);
+	if (c->state == CONN_CLOSED)
+		return;
+	if (n == bytes.n) {
+		sent(c);
+	} else {
+		buf_add(&c->out, bytes.p + n, bytes.n - n);
+		conn_enter(c, CONN_WRITE);
+	}
+}
+
+void
+conn_continue(struct conn *c)
+{
+	str bytes = STR("HTTP/1.1 100 Continue\r\n\r\n");
+
+	/* All before it has been sent; what takes no 25 bytes then is broken. */
+	if (send_some(c, bytes) < bytes.n)
+		conn_close(c);
+}
+
+static void
+flush(struct conn *c)
+{
+	if (c->state != CONN_WRITE)
+		return;
+	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
+	if (c->state == CONN_WRITE && buf_size(&c->out) == 0)
+		sent(c);
+}
+
+/* The answer has left. */
+static void
+sent(struct conn *c)
+{
+	buf_fini(&c->out);
+	if (!c->last) {
+		conn_enter(c, CONN_IDLE);
+		if (!c->taking && (buf_size(&c->in) > 0 || c->eof))
+			loop_defer(c->httpd->worker->loop, &c->job);
+	} else if (c->eof || shutdown(c->fd, SHUT_WR) != 0) {
+		conn_close(c);
+	} else {
+		conn_enter(c, CONN_LINGER);
+	}
+}

@@ -1,0 +1,230 @@
+/*
+ * What the files of the server share and nobody else includes.
+ *
+ *   httpd ─owns─┬─> conn ──(while it serves one)──> exchange ─ is ─> rq, for the steps
+ *               │     ^                                │
+ *               │     └──── NULL once answered ────────┘
+ *               └─> slot, one per route: deadline, metrics
+ *
+ *   httpd.c         the server: listening, accepting, draining, its end
+ *   httpd_conn.c    a connection's state; receiving, sending, closing
+ *   httpd_read.c    from bytes to a request that may run
+ *   httpd_route.c   which route, who may call it, its metrics
+ *   rq.c            steps: running, waiting, the deadline
+ *   httpd_answer.c  from an outcome to bytes
+ *   httpd_log.c     the access log, request ids
+ *   httpd_ops.c     /healthz, /readyz, /metrics
+ *
+ * A connection is freed by its own job at the end of the turn. An exchange is given back
+ * by rq.c when it has been answered and nothing is pending, whatever became of its
+ * connection. The server itself goes when the last of both has gone.
+ */
+#ifndef ONRUSH_HTTP_HTTPD_IMPL_H
+#define ONRUSH_HTTP_HTTPD_IMPL_H
+
+#include "app/metrics.h"
+#include "base/buf.h"
+#include "http/httpd.h"
+#include "http/net.h"
+
+/* --- a connection --------------------------------------------------------------------
+ */
+
+enum conn_state {
+	CONN_NEW,    /* not yet in any other */
+	CONN_IDLE,   /* nothing of the next request is here, or its job will look at it */
+	CONN_HEAD,   /* a part of a head is in `in` */
+	CONN_BODY,   /* its exchange collects the body */
+	CONN_BUSY,   /* its exchange's steps are under way */
+	CONN_WRITE,  /* the rest of an answer is in `out` */
+	CONN_LINGER, /* said all; what still comes is thrown away until the client closes
+		      */
+	CONN_CLOSED, /* its job frees it */
+};
+
+struct conn {
+	LIST_ENTRY(conn) link;
+	struct httpd *httpd; /* borrowed */
+	struct loop_io *io;  /* owned */
+	struct exchange *x;  /* borrowed; in CONN_BODY and CONN_BUSY */
+	struct loop_wait wait;
+	struct loop_job job; /* goes on with `in`, or frees */
+	struct buf in;       /* of an incomplete head, or pipelined */
+	struct buf out;      /* of an answer that the client was slow to take */
+	size_t scanned;      /* of the head, by the parser */
+	size_t lingered;     /* bytes thrown away */
+	int fd;
+	enum conn_state state;
+	bool eof;    /* the client will send nothing more */
+	bool last;   /* closes after the answer that is being sent */
+	bool taking; /* conn_take is on the stack and goes on by itself */
+	bool excess; /* beyond max_conns: only to be told so */
+	char peer[NET_TEXT_SIZE];
+};
+
+/* --- a request and its answer --------------------------------------------------------
+ */
+
+enum rq_state {
+	RQ_QUIET,    /* its steps have not begun */
+	RQ_RUNNING,  /* a step runs and has not said what is next */
+	RQ_STARTED,  /* an I/O is under way */
+	RQ_WAITING,  /* in rq_wait */
+	RQ_ANSWERED, /* answered, nothing is pending */
+	RQ_LATE,     /* answered for it, or given up, while an I/O is under way */
+};
+
+struct exchange {
+	struct rq rq;
+	struct http_head head;
+	LIST_ENTRY(exchange) link;     /* of httpd's `live` or `spares` */
+	struct httpd *httpd;           /* borrowed */
+	struct conn *conn;             /* borrowed; NULL once answered or it is gone */
+	const struct slot *slot;       /* borrowed from httpd */
+	rq_step *next;                 /* in RQ_STARTED and RQ_WAITING */
+	void (*cancel)(struct rq *rq); /* in RQ_WAITING */
+	struct loop_wait deadline;
+	struct loop_timer *patience; /* owned; of rq_wait; made when first needed */
+	struct loop_job job;         /* of rq_not_started */
+	enum err job_err;            /* what the job resumes with */
+	struct http_body decoder;    /* in CONN_BODY */
+	struct buf body;             /* what it gave so far */
+	struct buf headers;          /* of the answer, by rq_header */
+	enum rq_state state;
+	bool in_step;     /* a step is on the stack */
+	bool counted;     /* in httpd's under_way */
+	bool expired;     /* the deadline has passed */
+	bool unlogged;    /* no access log line */
+	bool close_after; /* rq_close_after */
+	bool retry_after; /* rq_header gave it */
+};
+
+/* --- the server ----------------------------------------------------------------------
+ */
+
+/* A route and what the server keeps of it. */
+struct slot {
+	const struct route *route;   /* borrowed */
+	rq_step *first;              /* NULL: answers 404 or 405 */
+	struct loop_waits *deadline; /* borrowed from httpd->deadlines */
+	struct counter *by_class[6]; /* for ever; 2xx at 2 … 5xx at 5 */
+	struct histogram *seconds;   /* for ever */
+	bool always;                 /* answers under overload too */
+};
+
+struct httpd_metrics { /* all for ever */
+	struct gauge *conns, *requests;
+	struct counter *refused_conns, *refused_requests, *malformed;
+	struct counter *timeout_head, *timeout_body, *timeout_write, *timeout_deadline;
+};
+
+struct httpd {
+	struct worker *worker; /* borrowed */
+	struct httpd_conf conf;
+	struct httpd_metrics metrics;
+
+	int fd;                    /* listening; -1 when not any more */
+	struct loop_io *accept_io; /* owned */
+	struct loop_timer *pause;  /* owned; until accepting is tried again */
+	struct loop_waits *heads;  /* owned, like the next five: time-outs of conns */
+	struct loop_waits *bodies, *idles, *writes, *lingers, *drains;
+	LIST_HEAD(, conn) conns; /* owned */
+	size_t conn_count;       /* without the excess */
+	size_t excess_count;
+	bool draining;
+	bool told;                /* that it is drained */
+	bool ended;               /* httpd_free was called */
+	struct loop_job told_job; /* tells the worker */
+
+	struct slot *slots; /* owned: built-in, the program's, the last is for
+			     * what none of them matches */
+	size_t slot_count;
+	struct loop_waits **deadlines; /* owned; one per length, at most slot_count */
+	size_t deadline_count;
+
+	LIST_HEAD(, exchange) live;   /* owned */
+	LIST_HEAD(, exchange) spares; /* owned; for the next requests */
+	size_t spare_count;
+	size_t under_way; /* requests whose steps have begun */
+
+	char *scratch;         /* owned; what one read takes */
+	struct buf out;        /* one answer */
+	struct buf text;       /* JSON around it */
+	int64_t date_until_us; /* monotonic */
+	size_t date_size;
+	char date[72]; /* "Server: …", "Date: …", made once per second */
+
+	struct buf log;          /* lines of this turn */
+	struct loop_job log_job; /* writes them */
+	double log_share;        /* of successes, summed up: one whole is a line */
+	int64_t log_second;      /* in which log_failures were written */
+	unsigned log_failures, log_dropped;
+	uint64_t id_high, id_next; /* of request ids */
+};
+
+/* httpd.c */
+void httpd_settle(struct httpd *httpd); /* a conn or an exchange has gone */
+
+/* httpd_conn.c */
+enum {
+	CONN_SCRATCH = 65536
+};
+void conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa);
+void conn_enter(struct conn *c, enum conn_state state);
+void conn_close(struct conn *c);
+void conn_on_wait(struct loop_wait *w);
+/* Sends an answer; `last` closes after it. */
+void conn_answer(struct conn *c, str bytes, bool last);
+/* Asks for the body. */
+void conn_continue(struct conn *c);
+
+/* httpd_read.c: takes what can be taken from `in`; how many bytes were used. */
+size_t conn_take(struct conn *c, str in);
+/* Answers an error to what will not be read further, and closes. */
+void conn_refuse(struct conn *c, enum err err);
+
+/* httpd_route.c */
+void routes_init(struct httpd *httpd);
+void routes_fini(struct httpd *httpd);
+/* Sets slot, route and params. ERR_OK, or what to answer. */
+enum err route_find(struct exchange *x);
+void route_count(const struct slot *slot, int status, int64_t took_us);
+
+/* httpd_ops.c */
+enum {
+	OPS_ROUTES = 3
+};
+extern const struct route ops_routes[OPS_ROUTES];
+
+/* rq.c */
+struct exchange *exchange_take(struct httpd *httpd);
+void exchange_put(struct exchange *x);
+void exchange_begin(struct exchange *x, rq_step *first);
+/* Answers instead of beginning. */
+void exchange_refuse(struct exchange *x, enum err err);
+/* The server ends: forgets what is pending. */
+void exchange_abandon(struct exchange *x);
+void exchange_on_deadline(struct loop_wait *w);
+void exchange_free_spares(struct httpd *httpd);
+
+/* httpd_answer.c: makes the answer, counts, logs and sends it. The body is its parts, one
+ * after the other. */
+void exchange_answer(struct exchange *x, int status, enum err err, str type,
+    const str *parts, size_t count);
+/* The answer of an error; an empty message means the error's own. */
+void exchange_fail(struct exchange *x, enum err err, str message);
+
+/* httpd_log.c */
+void log_start(struct httpd *httpd);
+void
+log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t bytes);
+/* Sets id and traceparent: the client's, or new ones. */
+void log_identify(struct exchange *x);
+
+static inline struct exchange *
+exchange_of(struct rq *rq)
+{
+	return CONTAINER_OF(rq, struct exchange, rq);
+}
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * From bytes to a request that may run, or to the error that is answered instead. What
+ * was read lives in the worker's scratch buffer, which the next read overwrites: so a
+ * message is copied into its request's arena once, before anything looks at it.
+ */
+#include <string.h>
+
+#include "app/log.h"
+#include "base/clock.h"
+#include "http/httpd_impl.h"
+
+static size_t take_head(struct conn *c, str in);
+static size_t take_body(struct conn *c, str in);
+static size_t begin(struct conn *c, struct exchange *x, str in);
+static void run(struct exchange *x);
+static void malformed(struct conn *c, enum err err);
+
+size_t
+conn_take(struct conn *c, str in)
+{
+	size_t used = 0, n;
+
+	c->taking = true;
+	do {
+		str rest = { in.p + used, in.n - used };
+
+		n = 0;
+		if (rest.n == 0)
+			break;
+		if (c->state == CONN_IDLE || c->state == CONN_HEAD)
+			n = take_head(c, rest);
+		else if (c->state == CONN_BODY)
+			n = take_body(c, rest);
+		else if (c->state == CONN_LINGER || c->state == CONN_CLOSED)
+			n = rest.n; /* nobody will ever look at it */
+		used += n;
+	} while (n > 0);
+	c->taking = false;
+	return used;
+}
+
+static size_t
+take_head(struct conn *c, str in)
+{
+	struct exchange *x = exchange_take(c->httpd);
+	enum err err;
+
+	switch (http_parse_request(in, &c->scanned, &x->head, &err)) {
+	case HTTP_PARSE_DONE: c->scanned = 0; return begin(c, x, in);
+	case HTTP_PARSE_MORE:
+		exchange_put(x);
+		/* The time-out is absolute: more bytes do not start it again. */
+		if (c->state == CONN_IDLE)
+			conn_enter(c, CONN_HEAD);
+		return 0;
+	case HTTP_PARSE_BAD:
+		exchange_put(x);
+		malformed(c, err);
+		return in.n;
+	}
+	UNREACHABLE();
+}
+
+static void
+attach(struct conn *c, struct exchange *x)
+{
+	c->x = x;
+	x->conn = c;
+	x->rq.peer = str_of(c->peer);
+	x->rq.start_us = clock_mono_us();
+}
+
+static void
+move(str *s, const char *from, const char *to)
+{
+	if (s->p != NULL)
+		s->p = to + (s->p - from);
+}
+
+/* Copies the first `size` bytes of the message and points the head to the copy. */
+static void
+pin(struct exchange *x, str in, size_t size)
+{
+	struct http_head *head = &x->head;
+	const char *copy = arena_str(x->rq.arena, (str){ in.p, size }).p;
+
+	move(&head->method_text, in.p, copy);
+	move(&head->target, in.p, copy);
+	move(&head->path, in.p, copy);
+	move(&head->query, in.p, copy);
+	for (size_t i = 0; i < head->header_count; i++) {
+		move(&head->headers[i].name, in.p, copy);
+		move(&head->headers[i].value, in.p, copy);
+	}
+	x->rq.path = head->path;
+	if (size > head->head_size)
+		x->rq.body = (str){ copy + head->head_size, size - head->head_size };
+}
+
+/* A head is complete: decides whether its request may run, and runs it if all of its
+ * body is here. */
+static size_t
+begin(struct conn *c, struct exchange *x, str in)
+{
+	const struct http_head *head = &x->head;
+	size_t size = head->head_size;
+	bool whole = head->framing == HTTP_BODY_NONE;
+	enum err err;
+
+	if (head->framing == HTTP_BODY_LENGTH && head->content_length <= in.n - size) {
+		size += (size_t)head->content_length;
+		whole = true;
+	}
+	attach(c, x);
+	pin(x, in, size);
+	log_identify(x);
+	err = route_find(x);
+	if (err == ERR_OK && head->framing == HTTP_BODY_LENGTH &&
+	    head->content_length > x->rq.route->body_limit)
+		err = ERR_TOO_LARGE;
+	if (err == ERR_OK && whole) {
+		run(x);
+	} else if (err == ERR_OK) {
+		http_body_init(&x->decoder, head);
+		conn_enter(c, CONN_BODY);
+		if (head->expect_continue && size == in.n)
+			conn_continue(c);
+	} else {
+		x->close_after = !whole;
+		exchange_refuse(x, err);
+	}
+	return size;
+}
+
+static size_t
+take_body(struct conn *c, str in)
+{
+	struct exchange *x = c->x;
+	size_t total = 0, used;
+	enum http_parse state;
+	str data;
+
+	do {
+		state = http_body_decode(
+		    &x->decoder, (str){ in.p + total, in.n - total }, &used, &data);
+		total += used;
+		if (data.n > x->rq.route->body_limit - buf_size(&x->body)) {
+			conn_refuse(c, ERR_TOO_LARGE);
+			return in.n;
+		}
+		buf_add_str(&x->body, data);
+	} while (state == HTTP_PARSE_MORE && used > 0);
+	if (state == HTTP_PARSE_BAD) {
+		malformed(c, ERR_BAD_REQUEST);
+		return in.n;
+	}
+	if (state == HTTP_PARSE_DONE) {
+		x->rq.body = buf_str(&x->body);
+		run(x);
+	}
+	return total;
+}
+
+static void
+run(struct exchange *x)
+{
+	struct httpd *httpd = x->httpd;
+
+	conn_enter(x->conn, CONN_BUSY);
+	x->rq.start_us = clock_mono_us();
+	x->rq.deadline_us = x->rq.start_us + x->rq.route->deadline_us;
+	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
+	    x->slot->always) {
+		exchange_begin(x, x->slot->first);
+	} else {
+		counter_add(httpd->metrics.refused_requests, 1);
+		exchange_refuse(x, ERR_OVERLOAD);
+	}
+}
+
+static void
+malformed(struct conn *c, enum err err)
+{
+	counter_add(c->httpd->metrics.malformed, 1);
+	log_info("malformed request from %s: %s", c->peer, err_info(err)->code);
+	conn_refuse(c, err);
+}
+
+void
+conn_refuse(struct conn *c, enum err err)
+{
+	struct exchange *x = c->x;
+
+	if (x == NULL) {
+		x = exchange_take(c->httpd);
+		x->head.method = HTTP_OTHER;
+		x->head.minor = 1;
+		x->head.header_count = 0;
+		x->unlogged = true;
+		x->slot = &c->httpd->slots[c->httpd->slot_count - 1];
+		x->rq.route = x->slot->route;
+		attach(c, x);
+		log_identify(x);
+	}
+	x->close_after = true;
+	exchange_refuse(x, err);
+}

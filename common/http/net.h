@@ -1,0 +1,52 @@
+/*
+ * Addresses and sockets for the server and the client. Nothing here blocks but
+ * net_resolve, which is for the start of a program.
+ */
+#ifndef ONRUSH_HTTP_NET_H
+#define ONRUSH_HTTP_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/die.h"
+
+enum {
+	NET_TEXT_SIZE = 46, /* INET6_ADDRSTRLEN */
+};
+
+struct net_addr {
+	struct sockaddr_storage sa;
+	socklen_t size;
+};
+
+/*
+ * "127.0.0.1:8080", "[::1]:8080", "name:8080", ":8080" (any address) to at most `max`
+ * addresses; how many. 0 with a sentence in err[err_size] if there are none.
+ */
+size_t net_resolve(
+    const char *address, struct net_addr *out, size_t max, char *err, size_t err_size);
+
+/* A non-blocking listening socket that shares its port (SO_REUSEPORT); -1 and errno. */
+int net_listen(const struct net_addr *addr, int backlog);
+
+/* A non-blocking socket that is being connected; writable when that has ended. -1 and
+ * errno. */
+int net_connect(const struct net_addr *addr);
+
+/* How connecting ended: 0 or an errno. */
+int net_connect_error(int fd);
+
+/* Sends small messages at once. */
+void net_nodelay(int fd);
+
+/* The address without port as text; an IPv4 address mapped into IPv6 as IPv4. */
+void net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE]);
+
+/* The port a socket is bound to. */
+int net_port(int fd);
+
+/* errno after recv or send says only "not now". */
+bool net_again(int error) MUST_USE;
+
+#endif
