@@ -42,7 +42,6 @@ hist_add(struct hist *h, int64_t us)
 		us = largest;
 	h->counts[bucket_of(us)]++;
 	h->count++;
-	h->sum_us += us;
 	if (us > h->max_us)
 		h->max_us = us;
 }
@@ -53,7 +52,6 @@ hist_merge(struct hist *into, const struct hist *from)
 	for (size_t i = 0; i < HIST_BUCKETS; i++)
 		into->counts[i] += from->counts[i];
 	into->count += from->count;
-	into->sum_us += from->sum_us;
 	if (from->max_us > into->max_us)
 		into->max_us = from->max_us;
 }
@@ -76,10 +74,4 @@ int64_t
 hist_max(const struct hist *h)
 {
 	return h->max_us;
-}
-
-int64_t
-hist_mean(const struct hist *h)
-{
-	return h->count == 0 ? 0 : h->sum_us / (int64_t)h->count;
 }

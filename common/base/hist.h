@@ -17,7 +17,6 @@ enum {
 struct hist {
 	uint64_t counts[HIST_BUCKETS];
 	uint64_t count;
-	int64_t sum_us;
 	int64_t max_us;
 };
 
@@ -32,7 +31,5 @@ void hist_merge(struct hist *into, const struct hist *from);
 int64_t hist_quantile(const struct hist *h, double share);
 /* The largest value, exactly; 0 when the histogram is empty. */
 int64_t hist_max(const struct hist *h);
-
-int64_t hist_mean(const struct hist *h); /* 0 when the histogram is empty */
 
 #endif
