@@ -254,8 +254,9 @@ on_error(struct producer *p, rd_kafka_event_t *event)
 {
 	char why[KAFKA_ERROR_SIZE];
 
-	if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__FATAL) {
-		rd_kafka_fatal_error(p->client->rk, why, sizeof(why));
+	/* The event carries the cause; that it was fatal, only the instance says. */
+	if (rd_kafka_fatal_error(p->client->rk, why, sizeof(why)) !=
+	    RD_KAFKA_RESP_ERR_NO_ERROR) {
 		log_error("kafka producer %s starts anew: %s", p->conf.client_id, why);
 		p->broken = true;
 	} else if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {

@@ -1,0 +1,146 @@
+#include "support.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "base/uuid.h"
+#include "bus/topics.h"
+
+const char *
+support_brokers(void)
+{
+	const char *brokers = getenv("TEST_KAFKA_BROKERS");
+
+	if (brokers == NULL || brokers[0] == '\0')
+		die("TEST_KAFKA_BROKERS is not set: these tests need a Kafka broker");
+	return brokers;
+}
+
+const char *
+support_name(const char *prefix)
+{
+	static char names[16][96];
+	static unsigned next;
+	char id[UUID_TEXT_SIZE];
+	char *name = names[next++ % ARRAY_LEN(names)];
+
+	uuid_format(uuid_new(), id);
+	snprintf(name, sizeof(names[0]), "%s-%s", prefix, id);
+	return name;
+}
+
+const char *
+support_topic(const char *prefix, int partitions)
+{
+	struct topic_spec spec = { support_name(prefix), partitions, 1, NULL };
+	char err[256];
+
+	if (!topics_ensure(support_brokers(), &spec, 1, 20 * SEC, err, sizeof(err)))
+		fail_msg("%s", err);
+	return spec.name;
+}
+
+/* --- the loop ------------------------------------------------------------------------
+ */
+
+struct run {
+	struct loop *loop;
+	struct loop_timer *timer;
+	bool (*done)(void *arg);
+	void *arg;
+	int64_t until_us;
+	bool in_time;
+};
+
+static void
+on_tick(void *arg)
+{
+	struct run *r = arg;
+
+	r->in_time = r->done != NULL && r->done(r->arg);
+	if (r->in_time || clock_mono_us() >= r->until_us)
+		loop_stop(r->loop);
+	else
+		loop_timer_set(r->timer, MS);
+}
+
+bool
+support_run_until(
+    struct loop *loop, bool (*done)(void *arg), void *arg, int64_t timeout_us)
+{
+	struct run r = { .loop = loop, .done = done, .arg = arg };
+
+	r.until_us = clock_mono_us() + timeout_us;
+	r.timer = loop_timer_new(loop, on_tick, &r);
+	loop_timer_set(r.timer, 0);
+	loop_run(loop);
+	loop_timer_free(r.timer);
+	return r.in_time;
+}
+
+void
+support_run_for(struct loop *loop, int64_t us)
+{
+	support_run_until(loop, NULL, NULL, us);
+}
+
+/* --- the mock cluster ----------------------------------------------------------------
+ */
+
+struct mock {
+	rd_kafka_t *rk;
+	rd_kafka_mock_cluster_t *cluster;
+};
+
+struct mock *
+mock_new(void)
+{
+	struct mock *m = xcalloc(1, sizeof(*m));
+	char err[512];
+
+	m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, err, sizeof(err));
+	assert_non_null(m->rk);
+	m->cluster = rd_kafka_mock_cluster_new(m->rk, 1);
+	assert_non_null(m->cluster);
+	return m;
+}
+
+void
+mock_free(struct mock *m)
+{
+	rd_kafka_mock_cluster_destroy(m->cluster);
+	rd_kafka_destroy(m->rk);
+	free(m);
+}
+
+const char *
+mock_brokers(const struct mock *m)
+{
+	return rd_kafka_mock_cluster_bootstraps(m->cluster);
+}
+
+void
+mock_topic(struct mock *m, const char *name, int partitions)
+{
+	rd_kafka_mock_topic_create(m->cluster, name, partitions, 1);
+}
+
+void
+mock_set_up(struct mock *m, bool up)
+{
+	if (up)
+		rd_kafka_mock_broker_set_up(m->cluster, 1);
+	else
+		rd_kafka_mock_broker_set_down(m->cluster, 1);
+}
+
+void
+mock_fail_produce(struct mock *m, int error, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_mock_push_request_errors(
+		    m->cluster, 0 /* Produce */, 1, (rd_kafka_resp_err_t)error);
+}
