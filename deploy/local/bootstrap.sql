@@ -1,11 +1,13 @@
--- The database and its roles. `onrush` owns the database and runs the migrations; each
--- service has a role of its own, to which its migrations grant its schema and no other.
+-- The database and its roles. `onrush` owns the database and runs the migrations, which
+-- may create roles; each service has a role of its own, to which its migrations grant its
+-- schema and no other.
 -- :'password' is the one password of all of them on this machine.
-SELECT format('CREATE ROLE %I LOGIN', name)
+SELECT format('CREATE ROLE %I', name)
   FROM unnest(ARRAY['onrush', 'onrush_coupon']) AS name
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
-SELECT format('ALTER ROLE %I PASSWORD %L', name, :'password')
+ALTER ROLE onrush CREATEROLE;
+SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', name, :'password')
   FROM unnest(ARRAY['onrush', 'onrush_coupon']) AS name
 \gexec
 SELECT 'CREATE DATABASE onrush OWNER onrush'

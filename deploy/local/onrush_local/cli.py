@@ -9,14 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+from .engine import ROOT
 from .host import Trouble, require_port
 from .kafka import Kafka
 from .local import LocalStack
 from .postgres import Postgres
 from .redis import Redis
 from .supervisor import UP
-
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 WHAT_TO_TRY = """
 Onrush is up at {url} ({seconds:.0f} s). Try:
@@ -113,7 +112,9 @@ def _parser():
             command.add_argument("--port", type=int, required=True, help="the first of four ports")
             continue
         command.add_argument("--dir", default=ROOT / ".run", help="default: .run")
-        command.add_argument("--bin", default=ROOT / "build/release/bin", help="where the programs are")
+        command.add_argument(
+            "--bin", default=ROOT / "build/release/bin", help="where the programs are"
+        )
         if function is logs:
             command.add_argument("program", nargs="?", default="", help="default: all")
     return parser

@@ -18,6 +18,7 @@ from .host import Trouble, guarded, wait_until
 
 # Configuration files that engines are made from lie beside this package.
 FILES = Path(__file__).resolve().parent.parent
+ROOT = FILES.parent.parent
 
 
 class Engine:
@@ -58,7 +59,10 @@ class Engine:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.argv(),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
             )
 
     def wait(self, seconds=60, alive=None):

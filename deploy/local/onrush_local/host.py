@@ -36,13 +36,20 @@ def run(argv, what, **options):
     """Runs a command to its end and gives its output; Trouble with `what` when it fails."""
     try:
         done = subprocess.run(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
+            argv,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            **options,
         )
     except OSError as error:
         raise Trouble(f"{what}: {argv[0]} cannot be run ({error.strerror}).") from error
     if done.returncode != 0:
         tail = "\n    ".join(done.stdout.strip().splitlines()[-8:])
-        raise Trouble(f"{what}: '{Path(argv[0]).name}' failed (exit {done.returncode}):\n    {tail}")
+        raise Trouble(
+            f"{what}: '{Path(argv[0]).name}' failed (exit {done.returncode}):\n    {tail}"
+        )
     return done.stdout
 
 

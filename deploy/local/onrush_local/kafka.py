@@ -52,24 +52,29 @@ class Kafka(Engine):
     def _format(self):
         options = ["--cluster-id", "T25ydXNoIGxvY2FsIHN0aw", "-c", str(self.properties)]
         run(
-            self._java("64m") + ["kafka.tools.StorageTool", "format", *options],
+            [*self._java("64m"), "kafka.tools.StorageTool", "format", *options],
             f"Kafka's storage in {self.dir} could not be formatted",
         )
 
     def command(self):
         options = [f"-XX:ArchiveClassesAtExit={self.record_to}"] if self.record_to else []
-        return self._java(self.heap, options) + ["kafka.Kafka", str(self.properties)]
+        return [*self._java(self.heap, options), "kafka.Kafka", str(self.properties)]
 
     def _java(self, heap, options=()):
         """C1 only and the serial collector: half the CPU on a small machine, and not
         slower there. The jars are listed one by one: the archive holds for this list."""
         jars = ":".join(sorted(map(str, (_home() / "lib").glob("*.jar"))))
         return [
-            _jvm(), *(options or [f"-XX:SharedArchiveFile={_archive()}"]),
-            "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Xmx{heap}",
-            "-Djava.awt.headless=true", f"-Dlog4j.configuration=file:{FILES}/kafka/log4j.properties",
-            "-cp", jars,
-        ]  # fmt: skip
+            _jvm(),
+            *(options or [f"-XX:SharedArchiveFile={_archive()}"]),
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            f"-Xmx{heap}",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j.configuration=file:{FILES}/kafka/log4j.properties",
+            "-cp",
+            jars,
+        ]
 
     def ready(self):
         return broker_is_listed("127.0.0.1", self.port)
@@ -125,12 +130,20 @@ def _fetch():
     fresh = Path(tempfile.mkdtemp(prefix="fetch-", dir=CACHE))
     try:
         run(
-            [which("mvn"), "-B", "-q", "-f", str(POM), "dependency:copy-dependencies",
-             "-DincludeScope=runtime", f"-DoutputDirectory={fresh}"],
+            [
+                which("mvn"),
+                "-B",
+                "-q",
+                "-f",
+                str(POM),
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={fresh}",
+            ],
             "Kafka's jars could not be fetched from Maven Central (https://repo.maven.apache.org). "
             "Check the network, or name a mirror in ~/.m2/settings.xml, or set "
             "ONRUSH_KAFKA_BROKERS to a broker you have",
-        )  # fmt: skip
+        )
         _home().mkdir(exist_ok=True)
         fresh.rename(_home() / "lib")
     finally:

@@ -13,6 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
+from .engine import ROOT
 from .host import Trouble, exclusively, guarded, require_port, run
 from .kafka import Kafka
 from .postgres import Postgres
@@ -80,7 +81,9 @@ class LocalStack:
         taken = {}
         for port, name, variable in wanted:
             if port in taken:
-                raise Trouble(f"{taken[port]} and {name} cannot both have port {port}: set {variable}.")
+                raise Trouble(
+                    f"{taken[port]} and {name} cannot both have port {port}: set {variable}."
+                )
             taken[port] = name
             require_port(port, name, variable, ours)
 
@@ -99,19 +102,23 @@ class LocalStack:
         new = {
             k: v
             for k, v in sorted(os.environ.items())
-            if k.startswith("ONRUSH_") and not k.startswith("ONRUSH_PORT_") and k not in OWN_VARIABLES
+            if k.startswith("ONRUSH_")
+            and not k.startswith("ONRUSH_PORT_")
+            and k not in OWN_VARIABLES
         }
         new |= {
             "ONRUSH_ADMIN_KEY": new.get("ONRUSH_ADMIN_KEY")
             or old.get("ONRUSH_ADMIN_KEY")
             or secrets.token_urlsafe(24),
             "ONRUSH_RECEIPT_KEY": str(self.keys / "receipt.pem"),
-            "ONRUSH_PUBLIC_KEY": str(self.keys / "receipt.pub"),
+            "ONRUSH_RECEIPT_PUBLIC_KEY": str(self.keys / "receipt.pub"),
             "ONRUSH_URL": f"http://127.0.0.1:{gateway}",
-            "ONRUSH_WAIT": ",".join(f"127.0.0.1:{c.port}" for c in self.copies),
+            "ONRUSH_WAIT": ",".join(f"{c.name}=127.0.0.1:{c.port}" for c in self.copies),
             "ONRUSH_PG_DSN": self._own("pg", lambda pg: pg.dsn(), "ONRUSH_PG_DSN"),
             "ONRUSH_REDIS_URL": self._own("redis", lambda r: r.url(), "ONRUSH_REDIS_URL"),
-            "ONRUSH_KAFKA_BROKERS": self._own("kafka", lambda k: k.brokers(), "ONRUSH_KAFKA_BROKERS"),
+            "ONRUSH_KAFKA_BROKERS": self._own(
+                "kafka", lambda k: k.brokers(), "ONRUSH_KAFKA_BROKERS"
+            ),
         }
         if new == old:
             return False
@@ -135,9 +142,13 @@ class LocalStack:
         shared = self if "pg" in self.engines else None
         jobs = []
         for i, copy in enumerate(self.copies):
-            argv = guarded([str(self.bin / copy.program.binary), "--config", str(self.env_file)], "TERM")
+            argv = guarded(
+                [str(self.bin / copy.program.binary), "--config", str(self.env_file)], "TERM"
+            )
             log = self.dir / "log" / f"{copy.name}.log"
-            jobs.append(Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(shared)))
+            jobs.append(
+                Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(shared))
+            )
         return jobs
 
     def _wait_for_engines(self):
@@ -175,6 +186,7 @@ class LocalStack:
             [str(self.bin / "onrush"), *arguments],
             f"'onrush {' '.join(arguments)}' failed",
             env=env | self.settings(),
+            cwd=ROOT,  # migrations and seeds are files of the tree
         )
 
     def _start_programs(self, restart_all, say):
@@ -211,7 +223,9 @@ class LocalStack:
         """(name, state, description) of every process; None when nothing runs."""
         if self.supervisor.pid() is None:
             return None
-        return [(n, p["statename"], p["description"]) for n, p in self.supervisor.processes().items()]
+        return [
+            (n, p["statename"], p["description"]) for n, p in self.supervisor.processes().items()
+        ]
 
     def logs(self, name):
         """The log files of a program, with all its copies; of all when name is empty."""
@@ -219,6 +233,8 @@ class LocalStack:
         if name:
             files = [f for f in files if f.stem == name or f.stem.rpartition("-")[0] == name]
         if not files:
-            known = ", ".join(sorted(f.stem for f in (self.dir / "log").glob("*.log"))) or "none yet"
+            known = (
+                ", ".join(sorted(f.stem for f in (self.dir / "log").glob("*.log"))) or "none yet"
+            )
             raise Trouble(f"There is no log of '{name}'; there are: {known}.")
         return files

@@ -18,20 +18,20 @@ class Postgres(Engine):
     """Runs as `postgres` when we are root, because it refuses root.
 
     On its socket, in a directory that only its user (and root) may enter, everyone is
-    trusted; on TCP a password is asked for, and the superuser is refused.
+    trusted; on TCP a password is asked for, and the superuser is refused. `settings` are
+    added to the configuration, or replace what is there.
     """
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": does not wait for clients to leave
 
-    def __init__(self, directory, port, shared_buffers="128MB", settings=()):
+    def __init__(self, directory, port, settings=()):
         super().__init__(directory, port)
         if os.geteuid() == 0:
             self.user = "postgres"
         self.home = self._reachable_home()
         self.data = self.home / "data"
         self.sockets = self.home / "socket"
-        self.shared_buffers = shared_buffers
         self.settings = dict(settings)
 
     def _reachable_home(self):
@@ -64,11 +64,24 @@ class Postgres(Engine):
         fresh = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))
         self._own(fresh)
         run(
-            guarded([
-                which("initdb", BIN), "-D", str(fresh), "-U", "postgres", "-E", "UTF8",
-                "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
-            ], "TERM", self.user),
-            f"The database cluster could not be made in {fresh}", cwd="/",
+            guarded(
+                [
+                    which("initdb", BIN),
+                    "-D",
+                    str(fresh),
+                    "-U",
+                    "postgres",
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "--auth-local=trust",
+                    "--auth-host=scram-sha-256",
+                ],
+                "TERM",
+                self.user,
+            ),
+            f"The database cluster could not be made in {fresh}",
+            cwd="/",
         )
         fresh.rename(self.data)
 
@@ -83,13 +96,22 @@ class Postgres(Engine):
 
     def _conf(self):
         values = {
-            "listen_addresses": "127.0.0.1", "port": self.port,
-            "unix_socket_directories": self.sockets, "unix_socket_permissions": "0700",
-            "max_connections": 300, "shared_buffers": self.shared_buffers,
-            "fsync": "on", "synchronous_commit": "on", "wal_compression": "on",
-            "max_wal_size": "2GB", "checkpoint_timeout": "15min",
-            "jit": "off", "timezone": "UTC", "lc_messages": "C.UTF-8",
-            "log_line_prefix": "%m [%p] %q%u@%d ", "log_checkpoints": "off",
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.sockets,
+            "unix_socket_permissions": "0700",
+            "max_connections": 300,
+            "shared_buffers": "128MB",
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "wal_compression": "on",
+            "max_wal_size": "2GB",
+            "checkpoint_timeout": "15min",
+            "jit": "off",
+            "timezone": "UTC",
+            "lc_messages": "C.UTF-8",
+            "log_line_prefix": "%m [%p] %q%u@%d ",
+            "log_checkpoints": "off",
         } | self.settings
         return "".join(f"{name} = '{value}'\n" for name, value in values.items())
 
@@ -99,7 +121,16 @@ class Postgres(Engine):
     def ready(self):
         """Asked on our own socket: another server on this port cannot answer there."""
         done = subprocess.run(
-            [which("pg_isready", BIN), "-q", "-h", str(self.sockets), "-p", str(self.port), "-U", "postgres"],
+            [
+                which("pg_isready", BIN),
+                "-q",
+                "-h",
+                str(self.sockets),
+                "-p",
+                str(self.port),
+                "-U",
+                "postgres",
+            ],
             check=False,
         )
         return done.returncode == 0
@@ -108,9 +139,23 @@ class Postgres(Engine):
         """Runs SQL as superuser; psql variables are :'name' in the text."""
         options = [word for k, v in variables.items() for word in ("-v", f"{k}={v}")]
         return run(
-            [which("psql", BIN), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.sockets),
-             "-p", str(self.port), "-U", "postgres", "-d", database, *options],
-            "PostgreSQL refused the SQL", input=text,
+            [
+                which("psql", BIN),
+                "-XAtq",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                str(self.sockets),
+                "-p",
+                str(self.port),
+                "-U",
+                "postgres",
+                "-d",
+                database,
+                *options,
+            ],
+            "PostgreSQL refused the SQL",
+            input=text,
         )
 
     def bootstrap(self, password):

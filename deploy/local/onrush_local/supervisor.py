@@ -11,7 +11,6 @@ import http.client
 import os
 import shlex
 import socket
-import subprocess
 import xmlrpc.client
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +77,7 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self.path = path
 
-    def make_connection(self, host):
+    def make_connection(self, _host):
         return _Connection(self.path)
 
 
@@ -90,7 +89,9 @@ class Supervisor:
         self.conf = directory / "supervisord.conf"
         self.pid_file = directory / "supervisord.pid"
         self.socket = short_dir(directory) / "supervisord.sock"
-        self.calls = xmlrpc.client.ServerProxy("http://local", transport=_Transport(str(self.socket)))
+        self.calls = xmlrpc.client.ServerProxy(
+            "http://local", transport=_Transport(str(self.socket))
+        )
 
     def pid(self):
         """Of the running supervisord, None when there is none."""

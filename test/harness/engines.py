@@ -1,0 +1,83 @@
+"""The servers that a session of tests shares, and the ports it takes.
+
+One PostgreSQL, one Redis, one Kafka, started once. A test never sees another's data: it
+has a database, a Redis database and a prefix of topics of its own (world.py). A test that
+breaks a server starts one for itself with own().
+"""
+
+import itertools
+import os
+import subprocess
+from pathlib import Path
+
+from onrush_local.host import free_port
+from onrush_local.kafka import Kafka
+from onrush_local.postgres import Postgres
+from onrush_local.redis import Redis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = "onrush_template"
+PASSWORD = "onrush"
+
+
+class Ports:
+    """Free ports, upwards from ONRUSH_TEST_PORTS; each is given out once."""
+
+    def __init__(self):
+        self.next = int(os.environ.get("ONRUSH_TEST_PORTS", "21000"))
+
+    def take(self, count=1):
+        """The first of `count` free ports in a row."""
+        while True:
+            first = free_port(self.next)
+            self.next = first + count
+            if all(free_port(p) == p for p in range(first, first + count)):
+                return first
+
+
+class Engines:
+    """PostgreSQL, Redis and Kafka under one directory."""
+
+    def __init__(self, directory, binaries, ports):
+        self.dir = Path(directory)
+        self.bin = Path(binaries)
+        self.ports = ports
+        self.pg = self.own(Postgres, "pg")
+        self.redis = self.own(Redis, "redis")
+        self.kafka = self.own(Kafka, "kafka")
+        self.redis_databases = itertools.count(1)
+        self.worlds = itertools.count(1)
+
+    def own(self, kind, name):
+        """A server of a kind, not started, for the session or for one test to break."""
+        return kind(self.dir / name, self.ports.take(2))
+
+    def start(self):
+        servers = [self.pg, self.redis, self.kafka]
+        for server in servers:
+            server.prepare()
+            server.launch()
+        for server in servers:
+            server.wait()
+        prepare_postgres(self.pg, self.bin)
+
+    def stop(self):
+        for server in (self.kafka, self.redis, self.pg):
+            server.stop()
+
+
+def prepare_postgres(pg, binaries):
+    """Roles, and a migrated database to copy for each test: a copy takes a moment, the
+    migrations take longer."""
+    pg.bootstrap(PASSWORD)
+    pg.sql(f"CREATE DATABASE {TEMPLATE} OWNER onrush")
+    env = {"PATH": os.environ["PATH"], "ONRUSH_PG_DSN": pg.dsn(database=TEMPLATE)}
+    done = subprocess.run(
+        [binaries / "onrush", "migrate"],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"onrush migrate failed:\n{done.stdout}{done.stderr}"
