@@ -199,6 +199,14 @@ pg_prepared_add(struct pg_prepared *p, const struct pg_stmt *stmt)
 }
 
 void
+pg_prepared_remove(struct pg_prepared *p, const struct pg_stmt *stmt)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->stmts[i] == stmt)
+			p->stmts[i--] = p->stmts[--p->count];
+}
+
+void
 pg_prepared_fini(struct pg_prepared *p)
 {
 	free(p->stmts);

@@ -52,6 +52,7 @@ struct pg_prepared {
 
 bool pg_prepared_has(const struct pg_prepared *p, const struct pg_stmt *stmt);
 void pg_prepared_add(struct pg_prepared *p, const struct pg_stmt *stmt);
+void pg_prepared_remove(struct pg_prepared *p, const struct pg_stmt *stmt);
 void pg_prepared_fini(struct pg_prepared *p); /* empty and usable again */
 
 #endif
