@@ -82,8 +82,9 @@ gateway_forward(struct rq *rq)
 	struct forward *f = rq->ctx = ARENA_NEW(rq->arena, struct forward);
 	f->upstream = up;
 	f->safe = is_safe(rq->head->method);
+	/* HEAD is asked as GET, so that our answer to it has the right length. */
 	f->request = (struct httpc_request){
-		.method = rq->head->method,
+		.method = rq->head->method == HTTP_HEAD ? HTTP_GET : rq->head->method,
 		.target = routes_target(route, rq->params, rq->head->query, rq->arena),
 		.host = str_of(up->address),
 		.headers = f->headers,

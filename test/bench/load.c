@@ -181,7 +181,8 @@ on_tick(void *arg, unsigned ready)
 	ASSERT(read(l->tick_fd, &ticks, sizeof(ticks)) == sizeof(ticks));
 	int64_t now_us = clock_mono_us();
 	/* The last tick, a little late, still sends what was due before the end. */
-	int64_t until_us = now_us < l->end_us ? now_us : l->end_us - 1;
+	int64_t until_us =
+	    l->plan->rate > 0 && now_us >= l->end_us ? l->end_us - 1 : now_us;
 	struct conn *c;
 	int64_t due_us;
 
@@ -208,9 +209,8 @@ static void
 conn_open(struct conn *c)
 {
 	struct load *l = c->load;
-	bool done;
 
-	c->fd = net_connect(&l->plan->address, &done);
+	c->fd = net_connect(&l->plan->address);
 	if (c->fd < 0) {
 		l->tally->refused++;
 		loop_wait_start(l->again, &c->again);
@@ -271,10 +271,7 @@ on_io(void *arg, unsigned ready)
 static void
 conn_connected(struct conn *c)
 {
-	int error = 0;
-	socklen_t size = sizeof(error);
-
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+	if (net_connect_error(c->fd) != 0) {
 		conn_break(c);
 		return;
 	}
