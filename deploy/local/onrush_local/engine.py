@@ -4,17 +4,18 @@
     engine.prepare()     what must exist before it starts; again is harmless
     engine.argv()        the command that runs it in the foreground, for any supervisor
     engine.start()       or: runs it as our child, which dies with us, and waits
-    engine.stop() / engine.kill()
+    engine.stop(), kill(), pause(), resume()
 
 The local stack runs argv() under supervisord; tests and benches use start(). Servers
 that are already on this machine are never touched.
 """
 
+import os
 import signal
 import subprocess
 from pathlib import Path
 
-from .host import Trouble, guarded, wait_until
+from .host import Trouble, family, guarded, wait_until
 
 # Configuration files that engines are made from lie beside this package.
 FILES = Path(__file__).resolve().parent.parent
@@ -88,6 +89,15 @@ class Engine:
 
     def kill(self):
         self._end(signal.SIGKILL, 30)
+
+    def pause(self):
+        """Freezes the server and its children: connections stay open, nothing answers."""
+        for pid in family(self.process.pid):
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self):
+        for pid in family(self.process.pid):
+            os.kill(pid, signal.SIGCONT)
 
     def _end(self, how, seconds):
         if self.process is None:

@@ -139,16 +139,27 @@ def _holds_any(pid, inodes):
     return False
 
 
+def parent_of(pid):
+    """None when there is no such process (any more)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[1])
+
+
 def is_child_of(pid, ancestor):
     while pid is not None and pid > 1:
         if pid == ancestor:
             return True
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-        pid = int(stat.rpartition(")")[2].split()[1])
+        pid = parent_of(pid)
     return False
+
+
+def family(pid):
+    """A process and its children, the parent first."""
+    others = map(int, filter(str.isdigit, os.listdir("/proc")))
+    return [pid, *(other for other in others if parent_of(other) == pid)]
 
 
 def require_port(port, name, variable, ours=None):
