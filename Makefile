@@ -74,4 +74,4 @@ clean: ## remove what was built
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
--include deploy/local/local.mk test/test.mk
+-include deploy/local/local.mk test/test.mk k6/k6.mk

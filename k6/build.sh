@@ -24,16 +24,13 @@ fail() {
 	exit 1
 }
 
-# Debian's package, when there is no Go at all.
+# Any Go that is there; Debian's when there is none.
 find_go() {
-	for go in go /usr/local/go/bin/go /usr/lib/go/bin/go; do
-		command -v "$go" >/dev/null 2>&1 && return 0
+	for go in go /usr/local/go/bin/go; do
+		! command -v "$go" >/dev/null || return 0
 	done
 	go=go
-	[ "$(id -u)" = 0 ] || fail "Go is missing; run: sudo apt-get install -y golang-go"
-	say "installing Debian's Go (apt-get install golang-go)"
-	apt-get install -y --no-install-recommends golang-go >/dev/null ||
-		fail "apt-get install golang-go failed; install any Go from 1.19 on and try again"
+	"$root/deploy/local/setup" k6
 }
 
 # True when Go `$1` is at least 1.21, which fetches newer toolchains itself.

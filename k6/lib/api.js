@@ -10,9 +10,9 @@ export function expect(...statuses) {
   http.setResponseCallback(http.expectedStatuses(...statuses));
 }
 
-function post(name, path, body, headers) {
+function post(name, path, body) {
   return http.post(BASE_URL + path, JSON.stringify(body), {
-    headers: Object.assign({ 'Content-Type': 'application/json' }, headers),
+    headers: { 'Content-Type': 'application/json' },
     tags: { name },
     timeout: '10s',
   });
@@ -24,12 +24,6 @@ export function publishCoupon(userId, couponId) {
 
 export function requestCoupon(userId, couponId) {
   return post('request coupon', '/api/v1/coupons', { userId, couponId });
-}
-
-export function createCampaign(campaign, adminKey) {
-  return post('create campaign', '/admin/coupons', campaign, {
-    Authorization: `Bearer ${adminKey}`,
-  });
 }
 
 function parse(response) {

@@ -17,8 +17,17 @@ DOCKERFILE = ROOT / "docker/Dockerfile"
 BIN = ROOT / os.environ.get("B", "build/release") / "bin"
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-OURS = {"keygen", "migrate", "topics", "seed", "gateway", "coupon",
-        "coupon-publisher-0", "coupon-publisher-1", "coupon-publisher-2"}
+OURS = {
+    "keygen",
+    "migrate",
+    "topics",
+    "seed",
+    "gateway",
+    "coupon",
+    "coupon-publisher-0",
+    "coupon-publisher-1",
+    "coupon-publisher-2",
+}
 ENGINES = {"postgres", "redis", "kafka"}
 
 
@@ -68,15 +77,21 @@ def test_images_run_as_a_user_of_their_own(dockerfile):
 
 def test_images_contain_what_the_build_needs(dockerfile):
     """The packages of the build stage are those of the local stack, but the compiler's own."""
-    wanted = {line.split()[1] for line in (ROOT / "deploy/local/packages.txt").read_text().splitlines()
-              if line.startswith("build ")}
+    wanted = {
+        line.split()[1]
+        for line in (ROOT / "deploy/local/packages.txt").read_text().splitlines()
+        if line.startswith("build ")
+    }
     stage = dockerfile.split("WORKDIR /src")[0]
     assert wanted <= set(stage.split()), wanted - set(stage.split())
 
 
 def test_the_context_holds_what_is_copied(dockerfile):
-    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
-            if line.startswith("!")}
+    kept = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+        if line.startswith("!")
+    }
     copied = set()
     for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile, re.MULTILINE):
         copied.update(line.split()[:-1])
@@ -94,11 +109,15 @@ def test_every_image_can_be_replaced(raw):
 
 
 def test_the_example_lists_every_variable_with_its_default():
-    text = re.sub(r"^\s*#.*$", "", (COMPOSE / "compose.yaml").read_text("utf-8"), flags=re.MULTILINE)
+    text = re.sub(
+        r"^\s*#.*$", "", (COMPOSE / "compose.yaml").read_text("utf-8"), flags=re.MULTILINE
+    )
     used = {name: default for name, default in VARIABLE.findall(text)}
-    example = dict(line.split("=", 1)
-                   for line in (COMPOSE / ".env.example").read_text("utf-8").splitlines()
-                   if line and not line.startswith("#"))
+    example = dict(
+        line.split("=", 1)
+        for line in (COMPOSE / ".env.example").read_text("utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
     assert example == used
 
 
@@ -127,8 +146,11 @@ def test_dependencies_can_be_met(services):
 
 
 def test_three_publishers_with_names_of_their_own(services):
-    names = {s["environment"]["ONRUSH_INSTANCE"] for n, s in services.items()
-             if n.startswith("coupon-publisher")}
+    names = {
+        s["environment"]["ONRUSH_INSTANCE"]
+        for n, s in services.items()
+        if n.startswith("coupon-publisher")
+    }
     assert len(names) == 3
 
 

@@ -1,0 +1,8 @@
+# The load scripts. The other two are run by hand: .cache/bin/k6 run k6/coupon_ramp.js
+
+.PHONY: peak k6
+k6: ## build the pinned k6 into .cache/bin
+	@k6/build.sh
+
+peak: k6 run ## ten thousand people at one coupon, then the proof (SCALE=0.1: shorter)
+	@B=$(B) k6/peak.py
