@@ -184,7 +184,7 @@ def test_settings_are_known_to_the_program(services, name):
     assert not unknown
 
 
-@pytest.mark.parametrize("name", ["keygen", "migrate", "topics", "seed"])
+@pytest.mark.parametrize("name", ["migrate", "topics", "seed"])
 def test_commands_exist(services, name):
     command = services[name]["command"][0]
     path = BIN / "onrush"
