@@ -166,8 +166,9 @@ run(struct exchange *x)
 {
 	struct httpd *httpd = x->httpd;
 
+	if (x->conn->state == CONN_BODY)
+		x->rq.start_us = clock_mono_us(); /* now it is complete */
 	conn_enter(x->conn, CONN_BUSY);
-	x->rq.start_us = clock_mono_us();
 	x->rq.deadline_us = x->rq.start_us + x->rq.route->deadline_us;
 	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
 	    x->slot->always) {
@@ -182,7 +183,8 @@ static void
 malformed(struct conn *c, enum err err)
 {
 	counter_add(c->httpd->metrics.malformed, 1);
-	log_info("malformed request from %s: %s", c->peer, err_info(err)->code);
+	if (c->x == NULL) /* else the access log tells */
+		log_info("malformed request from %s: %s", c->peer, err_info(err)->code);
 	conn_refuse(c, err);
 }
 
