@@ -55,5 +55,8 @@ const struct redis_reply *redis_at(const struct redis_reply *reply, size_t i);
 /* For a step; the next one sees rq->err and rq->redis. */
 rq_next rq_redis(
     struct rq *rq, rq_step *next, struct redis *r, size_t argc, const str *argv) MUST_USE;
+rq_next
+rq_redis_eval(struct rq *rq, rq_step *next, struct redis *r, struct redis_script *script,
+    size_t key_count, const str *keys, size_t arg_count, const str *args) MUST_USE;
 
 #endif
