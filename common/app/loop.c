@@ -88,6 +88,8 @@ loop_new(void)
 	struct event_config *config = event_config_new();
 
 	ASSERT(config != NULL);
+	/* Not EVENT_BASE_FLAG_PRECISE_TIMER: its timerfd is set in every turn, which then
+	 * takes 0.9 us instead of 0.5, and nothing here needs timers below 5 ms. */
 	event_config_set_flag(
 	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
 	loop->base = event_base_new_with_config(config);
@@ -283,7 +285,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	struct loop_timer *t = arg;
 
 	refresh(t->loop);
-	/* libevent keeps a coarse clock, which may be a tick ahead of the timer. */
+	/* libevent counts from a coarse clock, which may be a tick behind ours. */
 	if (t->due_us > loop_now_us(t->loop))
 		arm_timer(t, t->due_us - loop_now_us(t->loop));
 	else

@@ -16,12 +16,16 @@
 
 struct loop;
 
-struct loop *loop_new(void);       /* the caller owns it */
-void loop_free(struct loop *loop); /* after everything on it is gone; NULL is fine */
-void loop_run(struct loop *loop);  /* returns after loop_stop */
+struct loop *loop_new(void); /* the caller owns it */
+/* After everything on it is gone; runs the jobs that are left. NULL is fine. */
+void loop_free(struct loop *loop);
+/* Returns at the end of the turn in which loop_stop was called; at once, after the jobs
+ * that are queued, if it was called before. */
+void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Monotonic microseconds, read once per turn: for timeouts, not for measuring. */
+/* Monotonic microseconds, read once per turn: for timeouts, not for measuring. While the
+ * loop does not run, the time now. */
 int64_t loop_now_us(const struct loop *loop);
 
 /* File descriptors, level-triggered. The descriptor stays the caller's. */
@@ -36,7 +40,8 @@ struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_cb *cb, void *arg
 void loop_io_want(struct loop_io *io, unsigned mask); /* 0 pauses */
 void loop_io_free(struct loop_io *io);                /* NULL is fine */
 
-/* One-shot timers, for the few things that need their own. */
+/* One-shot timers, for the few things that need their own: never early, and late by up
+ * to 5 ms (the tick of the kernel's coarse clock). */
 struct loop_timer;
 typedef void loop_timer_cb(void *arg);
 
@@ -59,7 +64,7 @@ struct loop_waits;
 typedef void loop_wait_cb(struct loop_wait *w);
 
 struct loop_waits *loop_waits_new(struct loop *loop, int64_t length_us, loop_wait_cb *cb);
-void loop_waits_free(struct loop_waits *waits);
+void loop_waits_free(struct loop_waits *waits); /* stops those that are running */
 void loop_wait_start(struct loop_waits *waits, struct loop_wait *w); /* again restarts */
 void loop_wait_stop(struct loop_wait *w); /* not running is fine */
 
