@@ -10,11 +10,12 @@ import asyncio
 import json
 
 
-def post(path, body):
+def post(path, body, headers=None):
     text = json.dumps(body)
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return (
         f"POST {path} HTTP/1.1\r\nHost: onrush\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(text)}\r\n\r\n{text}"
+        f"{more}Content-Length: {len(text)}\r\n\r\n{text}"
     ).encode()
 
 

@@ -94,6 +94,7 @@ class World:
             "ONRUSH_KAFKA_BROKERS": self.kafka.brokers(),
             "ONRUSH_TOPIC_PREFIX": self.prefix,
             "ONRUSH_RECEIPT_KEY": str(self.keys / "receipt.pem"),
+            "ONRUSH_RECEIPT_PUBLIC_KEY": str(self.keys / "receipt.pub"),
         }
 
     def __getitem__(self, name):
