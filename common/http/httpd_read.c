@@ -66,7 +66,8 @@ attach(struct conn *c, struct exchange *x)
 {
 	c->x = x;
 	x->conn = c;
-	x->rq.peer = str_of(c->peer);
+	/* A copy, since the request may outlive the connection. */
+	x->rq.peer = arena_str(x->rq.arena, str_of(c->peer));
 	x->rq.start_us = clock_mono_us();
 }
 

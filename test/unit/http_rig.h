@@ -176,6 +176,40 @@ rig_stop(struct rig *rig)
 	loop_free(rig->worker.loop);
 }
 
+/* --- a stand-in for I/O --------------------------------------------------------------
+ */
+
+struct rig_io {
+	struct loop_timer *timer;
+	struct rq *rq;
+	enum err err;
+};
+
+static inline void
+rig_io_ended(void *arg)
+{
+	struct rig_io *io = arg;
+	struct rq *rq = io->rq;
+	enum err err = io->err;
+
+	loop_timer_free(io->timer);
+	free(io);
+	rq_resume(rq, err);
+}
+
+/* An I/O that ends with err after so long. */
+static inline MUST_USE rq_next
+rig_io(struct rq *rq, rq_step *next, int64_t after_us, enum err err)
+{
+	struct rig_io *io = xcalloc(1, sizeof(*io));
+
+	io->rq = rq;
+	io->err = err;
+	io->timer = loop_timer_new(rq->worker->loop, rig_io_ended, io);
+	loop_timer_set(io->timer, after_us);
+	return rq_started(rq, next);
+}
+
 /* --- the client ----------------------------------------------------------------------
  */
 
@@ -309,6 +343,21 @@ rig_ask(const struct rig *rig, struct reply *r, const char *request)
 	rig_read(fd, r);
 	close(fd);
 	return r->status;
+}
+
+/* The value of a metric, such as "onrush_http_connections". */
+static inline long
+rig_metric(const struct rig *rig, struct reply *r, const char *name)
+{
+	char line[128];
+	const char *at;
+
+	assert_int_equal(
+	    rig_ask(rig, r, "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n"), 200);
+	snprintf(line, sizeof(line), "\n%s ", name);
+	at = strstr(r->text, line);
+	assert_non_null(at);
+	return strtol(at + strlen(line), NULL, 10);
 }
 
 #endif
