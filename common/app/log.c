@@ -115,7 +115,6 @@ log_write(enum log_level level, str id, const char *fmt, ...)
 		add_raw(&line, ",");
 	}
 	add_raw(&line, "\"msg\":\"");
-	errno = saved_errno; /* for %m */
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
