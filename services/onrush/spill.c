@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +55,16 @@ static FILE *
 open_nameless(void)
 {
 	const char *dir = getenv("TMPDIR");
+	char path[PATH_MAX];
 	int fd;
 	FILE *f;
 
-	if (dir == NULL || dir[0] == '\0')
-		dir = "/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	snprintf(path, sizeof(path), "%s/onrush.XXXXXX",
+	    dir == NULL || dir[0] == '\0' ? "/tmp" : dir);
+	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		return tmpfile();
+		return NULL;
+	unlink(path);
 	f = fdopen(fd, "w+");
 	if (f == NULL)
 		close(fd);
