@@ -246,12 +246,12 @@ worker_main(void *arg)
 		app_stop(app, 1);
 		sem_post(&app->started);
 	}
+	worker_drained(w); /* from here on there is nothing to drain */
 	if (app->desc->worker_stop != NULL)
 		app->desc->worker_stop(w);
 	/* What worker_stop deferred, it deferred to a last turn without waiting. */
 	loop_stop(w->loop);
 	loop_run(w->loop);
-	worker_drained(w);
 	atomic_fetch_sub(&app->running, 1);
 	wake(app);
 	return NULL;
@@ -260,8 +260,12 @@ worker_main(void *arg)
 static void
 on_drain(struct loop_job *job)
 {
-	struct worker *w = &CONTAINER_OF(job, struct slot, drain)->worker;
+	struct slot *slot = CONTAINER_OF(job, struct slot, drain);
+	struct worker *w = &slot->worker;
 
+	/* It was posted to a worker that could not start, or was already stopping. */
+	if (slot->drained)
+		return;
 	if (w->app->desc->worker_drain != NULL)
 		w->app->desc->worker_drain(w);
 	else
