@@ -13,3 +13,8 @@ $(B)/bin/onrush-bench: $(BENCH_LOAD) $(LIB)
 $(B)/bin/onrush-bench-chain: $(BENCH_CHAIN) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(BENCH_CHAIN) $(LIB) $(LDLIBS) -o $@
+
+.PHONY: bench
+bench: all $(B)/bin/onrush-bench $(B)/bin/onrush-bench-chain ## measure the coupon chain on this machine
+	@deploy/local/setup $(STACK_PARTS)
+	@B=$(B) test/bench/bench.py

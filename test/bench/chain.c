@@ -276,6 +276,7 @@ on_decision(struct chain *c, const struct coupon_decision *d)
 	if (now_us >= c->measure_us && now_us <= c->end_us)
 		tally_answer(&c->tally, info->status, str_of(info->code),
 		    now_us - slot->started_us);
+	c->tally.answers++;
 	c->tally.granted += d->outcome == ERR_OK;
 	c->under_way--;
 	ask(c, number);

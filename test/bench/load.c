@@ -413,6 +413,7 @@ count(struct conn *c, int status, str body)
 		tally_answer(l->tally, status,
 		    status < 400 ? STR_NULL : member(body, STR("\"error\":")),
 		    now_us - c->started_us);
+	l->tally->answers++;
 	if (status != 200)
 		return;
 	l->tally->granted++;

@@ -48,7 +48,8 @@ struct load_tally {
 	} codes[LOAD_CODES];       /* by `error` */
 	struct hist latency;       /* µs */
 	int64_t first_us, last_us; /* monotonic: the measured time */
-	/* At any time. */
+	/* At any time, warm-up included. */
+	int64_t answers; /* whatever they were */
 	int64_t granted; /* answers with status 200 */
 	int64_t lost;    /* connections that broke with a request under way */
 	int64_t refused; /* connects that failed */

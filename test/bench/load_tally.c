@@ -46,6 +46,7 @@ tally_merge(struct load_tally *a, const struct load_tally *b)
 		a->first_us = b->first_us;
 	if (b->last_us > a->last_us)
 		a->last_us = b->last_us;
+	a->answers += b->answers;
 	a->granted += b->granted;
 	a->lost += b->lost;
 	a->refused += b->refused;
@@ -101,10 +102,11 @@ tally_print(const struct load_tally *t)
 		errors += t->statuses[i];
 	buf_printf(&out,
 	    "{\"seconds\":%.3f,\"requests\":%lld,\"rate\":%.1f,\"errors\":%lld,"
-	    "\"granted\":%lld,\"lost\":%lld,\"refused\":%lld,\"unsent\":%lld,",
+	    "\"answers\":%lld,\"granted\":%lld,\"lost\":%lld,\"refused\":%lld,\"unsent\":"
+	    "%lld,",
 	    seconds, (long long)t->requests, rate, (long long)errors,
-	    (long long)t->granted, (long long)t->lost, (long long)t->refused,
-	    (long long)t->unsent);
+	    (long long)t->answers, (long long)t->granted, (long long)t->lost,
+	    (long long)t->refused, (long long)t->unsent);
 	print_counts(&out, t);
 	buf_printf(&out,
 	    "\"p50_us\":%lld,\"p95_us\":%lld,\"p99_us\":%lld,\"max_us\":%lld,"
