@@ -23,6 +23,7 @@
 
 enum {
 	LAG_EVERY_US = 1000000,
+	LAG_AGAIN_US = 100000, /* while it is unknown */
 	CLOSE_WAIT_US = 5000000,
 	FAILED_WAIT_US = 100000,
 };
@@ -111,8 +112,7 @@ on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 			    "kafka consumer %s: cannot go on: %s", c->client_id, why);
 		return;
 	}
-	log_warn("kafka consumer %s: %s: %s", c->client_id,
-	    rd_kafka_err2name((rd_kafka_resp_err_t)err), reason);
+	kafka_log_error("consumer", c->client_id, (rd_kafka_resp_err_t)err, reason);
 }
 
 /* --- life ----------------------------------------------------------------------------
@@ -127,7 +127,7 @@ connect_rk(
 	const struct kafka_setting settings[] = {
 		{ "group.id", conf->group },
 		{ "session.timeout.ms", session_ms },
-		{ "heartbeat.interval.ms", "2000" },
+		{ "heartbeat.interval.ms", "1000" },
 		{ "max.poll.interval.ms", "300000" },
 		{ "partition.assignment.strategy", "range" },
 		{ "auto.offset.reset", "earliest" },
@@ -309,8 +309,9 @@ consumer_poll(struct consumer *c, struct message *messages, size_t max, int64_t 
 	for (size_t i = 0; i < c->held_count; i++)
 		messages[i] = describe(c, c->held[i]);
 	if (now_us >= c->lag_due_us && consumer_assigned(c) > 0) {
-		c->lag_due_us = now_us + LAG_EVERY_US;
 		atomic_store(&c->lag, parts_lag(&c->parts));
+		c->lag_due_us =
+		    now_us + (consumer_lag(c) < 0 ? LAG_AGAIN_US : LAG_EVERY_US);
 	}
 	return c->held_count;
 }

@@ -167,7 +167,8 @@ on_error(struct inbox *in, rd_kafka_event_t *event)
 			      err != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC &&
 			      err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART))
 		return;
-	rd_kafka_assign(in->rk, NULL);
+	/* The assignment stays until the new place is known: 2.0.2 never ends an instance
+	 * that was unassigned from a partition which is not there. */
 	start_finding(in);
 }
 
@@ -248,7 +249,6 @@ stop(struct inbox *in)
 	if (in->asking)
 		pthread_join(in->asker, NULL);
 	feed_free(in->feed);
-	rd_kafka_assign(in->rk, NULL);
 	rd_kafka_queue_destroy(in->queue);
 	kafka_destroy(in->rk, FREE_WAIT_US);
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "app/log.h"
@@ -46,6 +47,17 @@ on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 		log_debug("kafka %s: %s: %s", rd_kafka_name(rk), fac, text);
 }
 
+void
+kafka_log_error(
+    const char *what, const char *name, rd_kafka_resp_err_t err, const char *reason)
+{
+	if (err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE)
+		log_debug("kafka %s %s: %s", what, name, reason);
+	else
+		log_warn(
+		    "kafka %s %s: %s: %s", what, name, rd_kafka_err2name(err), reason);
+}
+
 static bool
 set_all(rd_kafka_conf_t *conf, const struct kafka_setting *s, char err[KAFKA_ERROR_SIZE])
 {
@@ -74,8 +86,10 @@ kafka_new(rd_kafka_type_t type, const char *brokers, const char *client_id,
 	if (set_all(conf, common_settings, err) && set_all(conf, own, err) &&
 	    set_all(conf, settings, err))
 		rk = rd_kafka_new(type, conf, err, KAFKA_ERROR_SIZE);
-	if (rk == NULL)
+	if (rk == NULL) {
+		err[strcspn(err, "\n")] = '\0'; /* some of its sentences end with one */
 		rd_kafka_conf_destroy(conf);
+	}
 	return rk;
 }
 

@@ -35,6 +35,11 @@ rd_kafka_t *kafka_new(rd_kafka_type_t type, const char *brokers, const char *cli
  * thread goes on alone. NULL is fine. */
 void kafka_destroy(rd_kafka_t *rk, int64_t timeout_us);
 
+/* Logs an error that librdkafka reported to a "consumer" or the like of this name.
+ * Failing connections are logged by librdkafka itself, once per cause. */
+void kafka_log_error(
+    const char *what, const char *name, rd_kafka_resp_err_t err, const char *reason);
+
 /* Starts a thread that gets no signals. */
 pthread_t kafka_thread(void *(*run)(void *arg), void *arg);
 

@@ -263,8 +263,8 @@ on_error(struct producer *p, rd_kafka_event_t *event)
 		log_warn("kafka producer %s: no broker is reachable", p->conf.client_id);
 		probe_lost(p->client->probe);
 	} else {
-		log_debug("kafka producer %s: %s", p->conf.client_id,
-		    rd_kafka_event_error_string(event));
+		kafka_log_error("producer", p->conf.client_id,
+		    rd_kafka_event_error(event), rd_kafka_event_error_string(event));
 	}
 }
 

@@ -32,15 +32,47 @@ support_name(const char *prefix)
 	return name;
 }
 
-const char *
-support_topic(const char *prefix, int partitions)
+void
+support_topic_create(const char *name, int partitions)
 {
-	struct topic_spec spec = { support_name(prefix), partitions, 1, NULL };
+	const struct topic_spec spec = { name, partitions, 1, NULL };
 	char err[256];
 
 	if (!topics_ensure(support_brokers(), &spec, 1, 20 * SEC, err, sizeof(err)))
 		fail_msg("%s", err);
-	return spec.name;
+}
+
+const char *
+support_topic(const char *prefix, int partitions)
+{
+	const char *name = support_name(prefix);
+
+	support_topic_create(name, partitions);
+	return name;
+}
+
+void
+support_topic_delete(const char *name)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
+	rd_kafka_queue_t *queue;
+	rd_kafka_event_t *event;
+	rd_kafka_t *rk;
+	char err[512];
+
+	rd_kafka_conf_set(conf, "bootstrap.servers", support_brokers(), err, sizeof(err));
+	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof(err));
+	assert_non_null(rk);
+	queue = rd_kafka_queue_new(rk);
+	rd_kafka_DeleteTopics(rk, &topic, 1, NULL, queue);
+	event = rd_kafka_queue_poll(queue, 10000);
+	assert_non_null(event);
+	assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+	rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_DeleteTopic_destroy(topic);
+	rd_kafka_destroy(rk);
 }
 
 /* --- the loop ------------------------------------------------------------------------

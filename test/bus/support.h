@@ -27,6 +27,9 @@ const char *support_name(const char *prefix);
 /* A new topic with such a name. */
 const char *support_topic(const char *prefix, int partitions);
 
+void support_topic_create(const char *name, int partitions);
+void support_topic_delete(const char *name);
+
 /* Runs the loop until done(arg); false after timeout_us. */
 bool support_run_until(
     struct loop *loop, bool (*done)(void *arg), void *arg, int64_t timeout_us);
