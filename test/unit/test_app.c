@@ -3,62 +3,9 @@
  * operator or a supervisor would, and looks at its exit status, at what it printed and
  * at the order in which its functions were called.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "app_fixture.h"
 
-#include <cmocka.h>
-
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "app/app.h"
-#include "app/log.h"
-#include "base/clock.h"
-
-struct settings {
-	struct app_settings app;
-	const char *key;
-};
-
-static struct settings settings;
-
-static const struct conf_item conf[] = {
-	APP_CONF_ITEMS("2"),
-	{ "ONRUSH_T_KEY", CONF_SECRET, offsetof(struct settings, key), "", 0, 0,
-	    "A secret." },
-};
-
-/* What the process under test did; shared with it. */
-static struct {
-	atomic_size_t size;
-	char text[64]; /* a letter each */
-} * trace;
-
-static void
-note(char letter)
-{
-	trace->text[atomic_fetch_add(&trace->size, 1)] = letter;
-}
-
-/* Waits, in the test, until the process has noted so many letters. */
-static void
-await_notes(size_t count)
-{
-	int64_t until = clock_mono_us() + 10 * CLOCK_US_PER_SEC;
-
-	while (atomic_load(&trace->size) < count && clock_mono_us() < until)
-		usleep(500);
-	assert_true(atomic_load(&trace->size) >= count);
-}
 
 /* --- the process under test ----------------------------------------------------------
  */
@@ -207,78 +154,8 @@ describe(void)
 	};
 }
 
-/* --- the test's side -----------------------------------------------------------------
+/* --- stop and drain ------------------------------------------------------------------
  */
-
-static FILE *out, *err; /* what the process printed */
-static char text[1 << 16];
-
-static int
-begin(void **state)
-{
-	(void)state;
-	trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	out = tmpfile();
-	err = tmpfile();
-	unsetenv("ONRUSH_WORKERS");
-	unsetenv("ONRUSH_DRAIN_MS");
-	unsetenv("ONRUSH_LOG_LEVEL");
-	unsetenv("ONRUSH_T_KEY");
-	return trace == MAP_FAILED || out == NULL || err == NULL ? -1 : 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	munmap(trace, sizeof(*trace));
-	fclose(out);
-	fclose(err);
-	return 0;
-}
-
-static pid_t
-launch(const struct app_desc *desc, const char *arg1, const char *arg2)
-{
-	char *argv[] = { strdup("onrush-test"), arg1 == NULL ? NULL : strdup(arg1),
-		arg2 == NULL ? NULL : strdup(arg2), NULL };
-	int argc = arg1 == NULL ? 1 : arg2 == NULL ? 2 : 3;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(fileno(out), STDOUT_FILENO);
-		dup2(fileno(err), STDERR_FILENO);
-		exit(app_main(argc, argv, desc));
-	}
-	for (int i = 0; i < argc; i++)
-		free(argv[i]);
-	return pid;
-}
-
-static int
-status_of(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static const char *
-printed(FILE *f)
-{
-	size_t n;
-
-	rewind(f);
-	n = fread(text, 1, sizeof(text) - 1, f);
-	text[n] = '\0';
-	return text;
-}
 
 static void
 test_a_clean_stop(void **state)
@@ -540,71 +417,6 @@ test_readiness(void **state)
 	assert_string_equal(trace->text, "(ydys)");
 }
 
-/* --- the command line ----------------------------------------------------------------
- */
-
-static void
-assert_answers(const char *option, const char *want)
-{
-	struct app_desc desc = describe();
-
-	rewind(out);
-	assert_int_equal(ftruncate(fileno(out), 0), 0);
-	assert_int_equal(status_of(launch(&desc, option, NULL)), 0);
-	assert_non_null(strstr(printed(out), want));
-	assert_string_equal(printed(err), "");
-	assert_int_equal(trace->size, 0);
-}
-
-static void
-test_options_that_only_ask(void **state)
-{
-	(void)state;
-	setenv("ONRUSH_T_KEY", "s3cret", 1);
-	assert_answers("--version", "onrush-test " ONRUSH_VERSION "\n");
-	assert_answers("--check", "ok\n");
-	assert_answers("--settings", "ONRUSH_T_KEY=***\n");
-	assert_answers("--settings-markdown", "| `ONRUSH_WORKERS` | `2` |");
-	assert_answers("--help", "ONRUSH_DRAIN_MS=10000\n");
-	/* Only what needs the settings fails with them. */
-	setenv("ONRUSH_WORKERS", "many", 1);
-	assert_answers("--help", "ONRUSH_DRAIN_MS=10000\n");
-}
-
-static void
-assert_fails(const char *arg1, const char *arg2, const char *want)
-{
-	struct app_desc desc = describe();
-
-	rewind(err);
-	assert_int_equal(ftruncate(fileno(err), 0), 0);
-	assert_int_equal(status_of(launch(&desc, arg1, arg2)), 1);
-	assert_non_null(strstr(printed(err), want));
-	assert_string_equal(printed(out), "");
-	assert_int_equal(trace->size, 0);
-}
-
-static void
-test_wrong_options_and_settings(void **state)
-{
-	(void)state;
-	assert_fails("--nonsense", NULL, "unrecognized option '--nonsense'");
-	assert_fails("extra", NULL, "takes options only, not \"extra\"");
-	assert_fails("--config", NULL, "requires an argument");
-	assert_fails("--config", "/nonexistent", "/nonexistent: cannot be read");
-	setenv("ONRUSH_WORKERS", "abc", 1);
-	assert_fails(
-	    NULL, NULL, "ONRUSH_WORKERS=abc: must be a whole number from 0 to 256.\n");
-	assert_fails("--check", NULL,
-	    "ONRUSH_WORKERS=abc: must be a whole number from 0 to 256.\n");
-	unsetenv("ONRUSH_WORKERS");
-	setenv("ONRUSH_LOG_LEVEL", "loud", 1);
-	assert_fails(
-	    NULL, NULL, "ONRUSH_LOG_LEVEL=loud: must be debug, info, warn or error.\n");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int
 main(void)
 {
@@ -623,8 +435,6 @@ main(void)
 		TEST(test_a_run_that_hangs_is_left_behind),
 		TEST(test_limits_and_signals),
 		TEST(test_readiness),
-		TEST(test_options_that_only_ask),
-		TEST(test_wrong_options_and_settings),
 	};
 	return cmocka_run_group_tests_name("app", tests, NULL, NULL);
 }

@@ -1,72 +1,13 @@
-/* The event loop, with real descriptors, clocks and threads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+/* The event loop: descriptors, jobs, posts from other threads. */
+#include "loop_fixture.h"
 
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "app/loop.h"
-#include "base/clock.h"
-
-#define MS(n) ((n)*CLOCK_US_PER_MS)
-
-static struct loop *loop;
-static char trace[256]; /* what was called, a letter each */
-
-static int
-begin(void **state)
-{
-	(void)state;
-	loop = loop_new();
-	trace[0] = '\0';
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	loop_free(loop);
-	return 0;
-}
-
-static void
-note(char letter)
-{
-	size_t n = strlen(trace);
-
-	assert_true(n + 1 < sizeof(trace));
-	trace[n] = letter;
-	trace[n + 1] = '\0';
-}
-
-static void
-stop_soon(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
-/* Runs the loop for about this long. */
-static void
-run_for(int64_t us)
-{
-	struct loop_timer *t = loop_timer_new(loop, stop_soon, NULL);
-
-	loop_timer_set(t, us);
-	loop_run(loop);
-	loop_timer_free(t);
-}
 
 /* --- descriptors ---------------------------------------------------------------------
  */
@@ -254,184 +195,6 @@ test_an_idle_io_is_small(void **state)
 		loop_io_free(ios[i]);
 		close(fds[i]);
 	}
-}
-
-/* --- timers --------------------------------------------------------------------------
- */
-
-struct alarm {
-	struct loop_timer *timer; /* owned */
-	int64_t called_us;
-	bool free_self;
-};
-
-static void
-on_alarm(void *arg)
-{
-	struct alarm *alarm = arg;
-
-	note('t');
-	alarm->called_us = clock_mono_us();
-	if (alarm->free_self) {
-		loop_timer_free(alarm->timer);
-		alarm->timer = NULL;
-	}
-	loop_stop(loop);
-}
-
-/* libevent's clock is coarse; ours must still never fire before its time. */
-static void
-test_a_timer_is_never_early(void **state)
-{
-	(void)state;
-	struct alarm alarm = { .timer = loop_timer_new(loop, on_alarm, &alarm) };
-
-	for (int64_t us = 0; us < MS(8); us += 777) {
-		int64_t start = clock_mono_us();
-
-		loop_timer_set(alarm.timer, us);
-		loop_run(loop);
-		assert_true(alarm.called_us - start >= us);
-	}
-	loop_timer_set(alarm.timer, -5);
-	loop_run(loop);
-	loop_timer_free(alarm.timer);
-}
-
-static void
-test_a_timer_moves_and_stops(void **state)
-{
-	(void)state;
-	struct alarm alarm = { .timer = loop_timer_new(loop, on_alarm, &alarm) };
-	int64_t start = clock_mono_us();
-
-	loop_timer_set(alarm.timer, MS(1));
-	loop_timer_set(alarm.timer, MS(20));
-	loop_run(loop);
-	assert_true(alarm.called_us - start >= MS(20));
-	loop_timer_set(alarm.timer, MS(20));
-	loop_timer_set(alarm.timer, MS(1));
-	loop_run(loop);
-	loop_timer_set(alarm.timer, MS(1));
-	loop_timer_stop(alarm.timer);
-	run_for(MS(10));
-	assert_string_equal(trace, "tt");
-	loop_timer_free(alarm.timer);
-}
-
-static void
-test_a_timer_frees_itself(void **state)
-{
-	(void)state;
-	struct alarm alarm = { .timer = loop_timer_new(loop, on_alarm, &alarm) };
-
-	alarm.free_self = true;
-	loop_timer_set(alarm.timer, MS(1));
-	loop_run(loop);
-	assert_null(alarm.timer);
-}
-
-/* --- deadlines of one length ---------------------------------------------------------
- */
-
-struct deadline {
-	struct loop_wait wait;
-	char letter;
-	struct deadline *stop;    /* borrowed; stopped when this one runs out */
-	struct loop_waits *again; /* borrowed; this one starts again there, once */
-	int64_t called_us;
-};
-
-static void
-on_deadline(struct loop_wait *w)
-{
-	struct deadline *d = CONTAINER_OF(w, struct deadline, wait);
-
-	note(d->letter);
-	assert_null(w->waits);
-	d->called_us = clock_mono_us();
-	if (d->stop != NULL)
-		loop_wait_stop(&d->stop->wait);
-	if (d->again != NULL)
-		loop_wait_start(d->again, w);
-	d->again = NULL;
-}
-
-static void
-test_waits_run_out_in_order(void **state)
-{
-	(void)state;
-	struct loop_waits *waits = loop_waits_new(loop, MS(30), on_deadline);
-	struct deadline d[5] = { { .letter = 'a' }, { .letter = 'b' }, { .letter = 'c' },
-		{ .letter = 'd' }, { .letter = 'e' } };
-	int64_t start = clock_mono_us();
-
-	for (int i = 0; i < 5; i++)
-		loop_wait_start(waits, &d[i].wait);
-	loop_wait_start(waits, &d[1].wait); /* goes to the end */
-	loop_wait_stop(&d[3].wait);
-	loop_wait_stop(&d[3].wait); /* not running is fine */
-	run_for(MS(100));
-	assert_string_equal(trace, "aceb");
-	for (int i = 0; i < 5; i++)
-		assert_true(i == 3 || d[i].called_us - start >= MS(30));
-	loop_waits_free(waits);
-}
-
-static void
-test_a_wait_stops_and_starts_others(void **state)
-{
-	(void)state;
-	struct loop_waits *waits = loop_waits_new(loop, MS(15), on_deadline);
-	struct deadline c = { .letter = 'c' };
-	struct deadline b = { .letter = 'b', .again = waits };
-	struct deadline a = { .letter = 'a', .stop = &c };
-
-	loop_wait_start(waits, &a.wait);
-	loop_wait_start(waits, &b.wait);
-	loop_wait_start(waits, &c.wait);
-	run_for(MS(100));
-	assert_string_equal(trace, "abb");
-	loop_waits_free(waits);
-}
-
-/* The timer runs on after a stop; what starts later must still be on time. */
-static void
-test_a_wait_after_an_idle_time(void **state)
-{
-	(void)state;
-	struct loop_waits *waits = loop_waits_new(loop, MS(20), on_deadline);
-	struct deadline a = { .letter = 'a' };
-	int64_t start;
-
-	loop_wait_start(waits, &a.wait);
-	loop_wait_stop(&a.wait);
-	run_for(MS(12));
-	start = clock_mono_us();
-	loop_wait_start(waits, &a.wait);
-	run_for(MS(60));
-	assert_string_equal(trace, "a");
-	assert_true(a.called_us - start >= MS(20));
-	run_for(MS(40));
-	loop_wait_start(waits, &a.wait);
-	run_for(MS(60));
-	assert_string_equal(trace, "aa");
-	loop_waits_free(waits);
-}
-
-static void
-test_freeing_waits_stops_them(void **state)
-{
-	(void)state;
-	struct loop_waits *waits = loop_waits_new(loop, MS(5), on_deadline);
-	struct deadline a = { .letter = 'a' };
-
-	loop_wait_start(waits, &a.wait);
-	loop_waits_free(waits);
-	loop_waits_free(NULL);
-	assert_null(a.wait.waits);
-	run_for(MS(30));
-	assert_string_equal(trace, "");
 }
 
 /* --- jobs ----------------------------------------------------------------------------
@@ -663,8 +426,6 @@ test_free_accepts_null(void **state)
 	loop_timer_free(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int
 main(void)
 {
@@ -675,13 +436,6 @@ main(void)
 		TEST(test_frees_itself_before_its_other_half_is_called),
 		TEST(test_frees_one_that_would_be_called_next),
 		TEST(test_an_idle_io_is_small),
-		TEST(test_a_timer_is_never_early),
-		TEST(test_a_timer_moves_and_stops),
-		TEST(test_a_timer_frees_itself),
-		TEST(test_waits_run_out_in_order),
-		TEST(test_a_wait_stops_and_starts_others),
-		TEST(test_a_wait_after_an_idle_time),
-		TEST(test_freeing_waits_stops_them),
 		TEST(test_jobs_run_once_in_order),
 		TEST(test_jobs_run_after_the_events_of_the_turn),
 		TEST(test_a_job_frees_what_it_is_in),
