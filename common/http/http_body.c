@@ -163,26 +163,34 @@ parse_trailer(struct http_body *b, str line)
 	       count_extra(b, line.n);
 }
 
-/* The line that the state waits for, at the start of `in`. */
+/* The CRLF behind a chunk's data. */
+static enum http_parse
+take_data_end(struct http_body *b, str in, size_t *taken)
+{
+	if (in.p[0] != '\r' || (in.n > 1 && in.p[1] != '\n'))
+		return HTTP_PARSE_BAD;
+	if (in.n < 2)
+		return HTTP_PARSE_MORE;
+	b->state = SIZE;
+	*taken = 2;
+	return HTTP_PARSE_DONE;
+}
+
+/* What the state waits for, at the start of `in`, which is not empty. */
 static enum http_parse
 take_line(struct http_body *b, str in, size_t *taken)
 {
 	enum http_parse result;
-	bool good = false;
 	str line;
 
+	if (b->state == DATA_END)
+		return take_data_end(b, in, taken);
 	if ((result = find_line(in, &line)) != HTTP_PARSE_DONE)
 		return result;
-	switch (b->state) {
-	case SIZE: good = parse_size(b, line); break;
-	case DATA_END:
-		good = line.n == 2;
-		b->state = SIZE;
-		break;
-	case TRAILER: good = parse_trailer(b, line); break;
-	}
 	*taken = line.n;
-	return good ? HTTP_PARSE_DONE : HTTP_PARSE_BAD;
+	if (b->state == SIZE ? parse_size(b, line) : parse_trailer(b, line))
+		return HTTP_PARSE_DONE;
+	return HTTP_PARSE_BAD;
 }
 
 enum http_parse
