@@ -147,6 +147,7 @@ judge(struct rq *rq)
 		return refuse(rq, verdict);
 	issue->query = (struct filter_query){
 		.campaign = &issue->campaign,
+		.fresh = fresh,
 		.user_id = request->user_id,
 	};
 	if (s->redis == NULL || !redis_is_up(s->redis))
@@ -282,7 +283,7 @@ answer(struct rq *rq)
 	struct issue *issue = rq->ctx;
 	const struct flight *flight = &issue->flight;
 
-	if (!err_info(flight->decision.outcome)->ack && s->redis != NULL)
+	if (flight->decision.outcome != ERR_OK && s->redis != NULL)
 		filter_land(s->filter, &issue->campaign, flight->request.user_id);
 	return answers_decision(
 	    rq, &flight->decision, flight->head.rank > 0 ? &flight->head : NULL);

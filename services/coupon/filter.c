@@ -87,6 +87,13 @@ struct ask {
 	size_t count;
 };
 
+/* An old copy's version may have been sold out and restocked since: no mark matches 0. */
+static int64_t
+known_version(const struct filter_query *q)
+{
+	return q->fresh ? q->campaign->version : 0;
+}
+
 static void
 send_ask(struct ask *a, struct arena *arena)
 {
@@ -97,7 +104,7 @@ send_ask(struct ask *a, struct arena *arena)
 		marks_key(arena, c, "sold_out"), marks_key(arena, c, "issued"),
 		marks_key(arena, c, "flight:") };
 
-	args[0] = str_of(arena_printf(arena, "%" PRId64, c->version));
+	args[0] = str_of(arena_printf(arena, "%" PRId64, known_version(first)));
 	args[1] =
 	    str_of(arena_printf(arena, "%d", c->per_user_limit == 1 ? FLIGHT_MS : 0));
 	for (size_t i = 0; i < a->count; i++) {
@@ -130,7 +137,7 @@ flush_asks(struct batch_run *run)
 
 			if (asked[j] ||
 			    q->campaign->coupon_id != first->campaign->coupon_id ||
-			    q->campaign->version != first->campaign->version)
+			    known_version(q) != known_version(first))
 				continue;
 			asked[j] = true;
 			a->members[a->count++] = j;

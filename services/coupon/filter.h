@@ -19,6 +19,7 @@ enum filter_verdict {
 /* What the filter is asked, and what it says. Lives in the request's arena. */
 struct filter_query {
 	const struct campaign *campaign; /* a copy in the request's arena */
+	bool fresh; /* the copy may refuse, so its version's mark may */
 	int64_t user_id;
 	enum filter_verdict verdict;
 };
@@ -30,7 +31,7 @@ void filter_free(struct filter *f); /* NULL is fine */
 rq_next filter_ask(
     struct rq *rq, rq_step *next, struct filter *f, struct filter_query *q) MUST_USE;
 
-/* The request was not decided after all: its user may ask again at once. */
+/* The request got no coupon: its user may ask again at once. */
 void filter_land(struct filter *f, const struct campaign *c, int64_t user_id);
 
 /* The operator changed the state: moves the switch. */
