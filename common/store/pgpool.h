@@ -23,18 +23,23 @@ struct pgpool_conf {
 	size_t max_in_flight;  /* statements per connection, 64 */
 	size_t max_queue;      /* that wait; more get ERR_OVERLOAD */
 	int64_t timeout_us;    /* from queued to synced; then ERR_UNKNOWN_OUTCOME if sent
-				* (the    connection is dropped), ERR_UNAVAILABLE if not */
+				* (the connection is dropped), ERR_UNAVAILABLE if not. The
+				* server gives a statement up after three quarters of it and
+				* a lock after at most a second: ERR_CONFLICT_RETRY */
 };
 
 /*
- * err: ERR_OK with result; ERR_OVERLOAD and ERR_UNAVAILABLE: not executed;
- * ERR_UNKNOWN_OUTCOME: sent, no answer; ERR_CONFLICT_RETRY: 40001 or 40P01, rolled back;
- * ERR_INTERNAL: the statement failed and was rolled back, sqlstate (5 characters) says
- * why. The result is borrowed until the callback returns.
+ * err: ERR_OK with result; ERR_OVERLOAD: not executed; ERR_UNAVAILABLE: not executed or
+ * rolled back; ERR_UNKNOWN_OUTCOME: sent, no answer; ERR_CONFLICT_RETRY: 40001, 40P01 or
+ * a timeout of the server, rolled back; ERR_INTERNAL: the statement failed and was rolled
+ * back, sqlstate (5 characters) says why. The result is borrowed until the callback
+ * returns.
  */
 typedef void
 pgpool_cb(void *arg, enum err err, const struct pg_result *result, const char *sqlstate);
 
+/* Connects from the loop. A dsn that cannot be parsed ends the program with a sentence.
+ */
 struct pgpool *pgpool_new(struct loop *loop, const struct pgpool_conf *conf);
 void pgpool_free(struct pgpool *pool); /* pending get ERR_DRAINING; NULL is fine */
 

@@ -113,7 +113,9 @@ redsync_run(struct redsync *r)
 const struct redis_reply *
 redsync_reply(const struct redsync *r, size_t i)
 {
-	ASSERT(r->ran && i < r->reply_count);
+	if (!r->ran)
+		return NULL;
+	ASSERT(i < r->reply_count);
 	return r->replies[i]->type == REDIS_ERROR ? NULL : r->replies[i];
 }
 
@@ -133,7 +135,7 @@ static bool
 connect_any(struct redsync *r)
 {
 	struct net_addr addrs[MAX_ADDRESSES];
-	char why[256] = "no valid answer in time";
+	char why[256] = "no connection or no welcome in time";
 	size_t count;
 
 	if (clock_mono_us() < r->retry_us)

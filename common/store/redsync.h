@@ -8,8 +8,9 @@
 
 struct redsync;
 
-struct redsync *redsync_new(const char *url, int64_t timeout_us); /* url is copied */
-void redsync_free(struct redsync *r);                             /* NULL is fine */
+/* url as in redis_conf; copied. A malformed one ends the program. */
+struct redsync *redsync_new(const char *url, int64_t timeout_us);
+void redsync_free(struct redsync *r); /* NULL is fine */
 
 /* Queues a command; nothing is sent yet. */
 void redsync_queue(struct redsync *r, size_t argc, const str *argv);
@@ -17,8 +18,8 @@ void redsync_queue(struct redsync *r, size_t argc, const str *argv);
  * with the queue dropped; after a failure it does not try to connect again for 500 ms, so
  * that a consumer does not wait for a dead Redis with every batch. */
 enum err redsync_run(struct redsync *r);
-/* The i-th reply of the last run, borrowed until the next queue; NULL if it was an error.
- */
+/* The i-th reply of the last run, borrowed until the next run; NULL if it was an error
+ * (which has been logged) or the run failed. */
 const struct redis_reply *redsync_reply(const struct redsync *r, size_t i);
 
 #endif
