@@ -161,8 +161,8 @@ on_error(struct inbox *in, rd_kafka_event_t *event)
 {
 	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
 
-	log_warn(
-	    "kafka inbox %s: %s", in->conf.client_id, rd_kafka_event_error_string(event));
+	kafka_log_error(
+	    "inbox", in->conf.client_id, err, rd_kafka_event_error_string(event));
 	if (in->asking || (err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION &&
 			      err != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC &&
 			      err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART))

@@ -14,6 +14,10 @@
 #include "app/log.h"
 #include "base/clock.h"
 
+enum {
+	PAUSE_US = 50000 /* between a question that failed and the next */
+};
+
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text);
 static void destroy(void *rk);
 
@@ -239,4 +243,28 @@ kafka_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms)
 	}
 	rd_kafka_topic_destroy(rkt);
 	return count;
+}
+
+bool
+kafka_pause(int64_t until_us)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_US * 1000 };
+
+	if (clock_mono_us() + PAUSE_US >= until_us)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+rd_kafka_resp_err_t
+kafka_ends(rd_kafka_t *rk, const char *topic, int32_t partition, int64_t *low,
+    int64_t *high, int64_t until_us)
+{
+	rd_kafka_resp_err_t err;
+
+	do
+		err = rd_kafka_query_watermark_offsets(
+		    rk, topic, partition, low, high, kafka_ms_until(until_us));
+	while (err != RD_KAFKA_RESP_ERR_NO_ERROR && kafka_pause(until_us));
+	return err;
 }

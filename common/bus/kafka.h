@@ -56,4 +56,13 @@ int kafka_ms_until(int64_t deadline_us);
  * is not known, not the case, or there is no such topic. */
 int kafka_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms);
 
+/* Blocking: the first offset of a partition and the one after its last, asked for until
+ * they are told: a partition that was just made has a leader which does not know it yet.
+ */
+rd_kafka_resp_err_t kafka_ends(rd_kafka_t *rk, const char *topic, int32_t partition,
+    int64_t *low, int64_t *high, int64_t until_us);
+
+/* Sleeps for a moment between two such questions; false when it is too late for that. */
+bool kafka_pause(int64_t until_us);
+
 #endif

@@ -18,8 +18,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "app/log.h"
 #include "base/clock.h"
@@ -29,7 +27,6 @@
 
 enum {
 	FREE_WAIT_US = 5000000,
-	WARM_PAUSE_US = 50000,
 };
 
 struct sent {
@@ -415,7 +412,6 @@ bool
 producer_warm(
     struct producer *p, const char *const *topics, size_t count, int64_t timeout_us)
 {
-	const struct timespec pause = { .tv_nsec = WARM_PAUSE_US * 1000 };
 	int64_t until_us = clock_mono_us() + timeout_us;
 	size_t known = 0;
 
@@ -425,9 +421,8 @@ producer_warm(
 			known++;
 		if (known == count)
 			return true;
-		if (clock_mono_us() + WARM_PAUSE_US >= until_us)
+		if (!kafka_pause(until_us))
 			return false;
-		nanosleep(&pause, NULL);
 	}
 }
 

@@ -9,16 +9,12 @@
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "bus/kafka.h"
 
 enum {
 	DESTROY_WAIT_US = 5000000,
-	ASK_AGAIN_US = 50000,
 };
 
 static const struct kafka_setting no_settings[] = { { NULL, NULL } };
@@ -270,8 +266,8 @@ fill_lag(rd_kafka_t *rk, const rd_kafka_topic_partition_t *at, struct topic_lag 
 
 	row->partition = at->partition;
 	row->committed = at->offset >= 0 ? at->offset : -1;
-	failed = rd_kafka_query_watermark_offsets(rk, at->topic, at->partition, &row->low,
-	    &row->high, kafka_ms_until(until_us));
+	failed =
+	    kafka_ends(rk, at->topic, at->partition, &row->low, &row->high, until_us);
 	if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return true;
 	say(err, err_size, "topic %s, partition %" PRId32 ": %s", at->topic,
