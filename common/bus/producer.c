@@ -415,15 +415,12 @@ producer_warm(
 	int64_t until_us = clock_mono_us() + timeout_us;
 	size_t known = 0;
 
-	for (;;) {
+	do {
 		while (known < count && kafka_partition_count(p->client->rk,
 					    topics[known], kafka_ms_until(until_us)) > 0)
 			known++;
-		if (known == count)
-			return true;
-		if (!kafka_pause(until_us))
-			return false;
-	}
+	} while (known < count && kafka_pause(until_us));
+	return known == count;
 }
 
 void

@@ -212,13 +212,11 @@ extend(rd_kafka_t *rk, const struct topic_spec *spec, int64_t until_us, char *er
 static int
 await_count(rd_kafka_t *rk, const char *topic, int64_t until_us)
 {
-	const struct timespec pause = { .tv_nsec = ASK_AGAIN_US * 1000 };
 	int count;
 
-	while (
-	    (count = kafka_partition_count(rk, topic, kafka_ms_until(until_us))) == 0 &&
-	    clock_mono_us() + ASK_AGAIN_US < until_us)
-		nanosleep(&pause, NULL);
+	do
+		count = kafka_partition_count(rk, topic, kafka_ms_until(until_us));
+	while (count == 0 && kafka_pause(until_us));
 	return count;
 }
 

@@ -26,21 +26,19 @@ struct scan {
 	bool stopped; /* by the callback */
 };
 
+/* Notes where each partition ends now, and begins to read all of them. */
 static bool
 start(struct scan *s)
 {
-	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__NOENT;
 	int64_t low;
 
 	s->count = kafka_partition_count(s->rk, s->topic, kafka_ms_until(s->until_us));
-	if (s->count == 0)
-		return false;
 	s->ends = xcalloc((size_t)s->count, sizeof(*s->ends));
-	list = rd_kafka_topic_partition_list_new(s->count);
 	for (int i = 0; i < s->count; i++) {
-		if (rd_kafka_query_watermark_offsets(s->rk, s->topic, i, &low,
-			&s->ends[i],
-			kafka_ms_until(s->until_us)) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = kafka_ends(s->rk, s->topic, i, &low, &s->ends[i], s->until_us);
+		if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
 			break;
 		if (low == s->ends[i])
 			s->ends[i] = 0;
@@ -48,11 +46,10 @@ start(struct scan *s)
 			s->open++;
 		rd_kafka_topic_partition_list_add(list, s->topic, i)->offset = low;
 	}
-	if (list->cnt == s->count)
-		rd_kafka_assign(s->rk, list);
-	low = list->cnt;
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = rd_kafka_assign(s->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
-	return low == s->count;
+	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void
