@@ -63,6 +63,87 @@ test_consume_and_append(void **state)
 	buf_fini(&b);
 }
 
+/* Bytes come and go in pieces of changing size; what is in between must not change, and
+ * the buffer must not grow with what has passed through it. */
+static void
+test_streams_without_growing(void **state)
+{
+	(void)state;
+	struct buf b = { 0 };
+	unsigned char next_in = 0, next_out = 0;
+
+	for (size_t round = 0; round < 20000; round++) {
+		size_t in = round * 7 % 100, out = round * 13 % 100;
+		char *room = buf_reserve(&b, in);
+
+		for (size_t i = 0; i < in; i++)
+			room[i] = (char)next_in++;
+		buf_grew(&b, in);
+		if (buf_size(&b) < 300)
+			continue;
+		out += 200;
+		for (size_t i = 0; i < out; i++)
+			assert_int_equal((unsigned char)buf_str(&b).p[i], next_out++);
+		buf_consume(&b, out);
+	}
+	assert_true(b.cap <= 1024);
+	buf_fini(&b);
+}
+
+static void
+test_empty_buffers_are_harmless(void **state)
+{
+	(void)state;
+	struct buf b = { 0 };
+
+	assert_int_equal(buf_str(&b).n, 0);
+	assert_null(buf_str(&b).p);
+	buf_add(&b, NULL, 0);
+	buf_add_str(&b, STR_NULL);
+	buf_consume(&b, 0);
+	buf_clear(&b);
+	assert_non_null(buf_reserve(&b, 0));
+	buf_fini(&b);
+	buf_fini(&b);
+	buf_add_str(&b, STR("again"));
+	assert_holds(&b, "again");
+	buf_clear(&b);
+	assert_holds(&b, "");
+	buf_fini(&b);
+}
+
+static void
+test_numbers(void **state)
+{
+	(void)state;
+	struct buf b = { 0 };
+
+	buf_add_i64(&b, 0);
+	buf_add(&b, " ", 1);
+	buf_add_i64(&b, -1);
+	buf_add(&b, " ", 1);
+	buf_add_i64(&b, INT64_MAX);
+	assert_holds(&b, "0 -1 9223372036854775807");
+	buf_fini(&b);
+}
+
+static void
+test_json_strings(void **state)
+{
+	(void)state;
+	struct buf b = { 0 };
+
+	buf_add_json_str(&b, STR_NULL);
+	buf_add_json_str(&b, STR("\"a\\b/"));
+	buf_add_json_str(&b, STR("\n\x1f\0\x7f\""));
+	buf_add_json_str(&b, STR("é€😀"));
+	assert_holds(&b, "\"\""
+			 "\"\\\"a\\\\b/\""
+			 "\"\\u000a\\u001f\\u0000\x7f\\\"\""
+			 "\"é€😀\"");
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -70,6 +151,10 @@ main(void)
 		cmocka_unit_test(test_printf_into_an_empty_buffer),
 		cmocka_unit_test(test_printf_of_every_length),
 		cmocka_unit_test(test_consume_and_append),
+		cmocka_unit_test(test_streams_without_growing),
+		cmocka_unit_test(test_empty_buffers_are_harmless),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_json_strings),
 	};
 	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }
