@@ -314,6 +314,18 @@ test_connection(void **state)
 	bad(with("Connection: keep alive"), ERR_BAD_REQUEST);
 }
 
+/* Names as long as those that mean something. */
+static void
+test_other_fields(void **state)
+{
+	(void)state;
+	good(with("Date: close\r\nCookie: x\r\nUser-Agent: close\r\n"
+		  "Accept-Charset: 5\r\nX-Forwarded-Proto: chunked"));
+	assert_int_equal(head.header_count, 6);
+	assert_int_equal(head.framing, HTTP_BODY_NONE);
+	assert_true(head.keep_alive);
+}
+
 static void
 test_expect(void **state)
 {
@@ -447,6 +459,7 @@ main(void)
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_coding),
 		cmocka_unit_test(test_connection),
+		cmocka_unit_test(test_other_fields),
 		cmocka_unit_test(test_expect),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_bad_in_pieces),

@@ -81,10 +81,16 @@ test_pieces(void **state)
 	size_t scanned = 0;
 
 	(void)state;
-	for (size_t n = 0; n < text.n; n++)
+	for (size_t n = 0; n < text.n; n++) {
+		size_t from_start = 0;
+
 		assert_int_equal(http_parse_response(
 				     (str){ text.p, n }, &scanned, HTTP_GET, &head, &err),
 		    HTTP_PARSE_MORE);
+		assert_int_equal(http_parse_response((str){ text.p, n }, &from_start,
+				     HTTP_GET, &head, &err),
+		    HTTP_PARSE_MORE);
+	}
 	assert_int_equal(
 	    http_parse_response(text, &scanned, HTTP_GET, &head, &err), HTTP_PARSE_DONE);
 }

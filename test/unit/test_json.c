@@ -174,6 +174,7 @@ test_strings(void **state)
 	bad("[\"\\ud800\"]", "not in a pair");
 	bad("[\"\\ud800\\n\"]", "not in a pair");
 	bad("[\"\\ud800\\u0041\"]", "not in a pair");
+	bad("[\"\\ud800\\u12\"]", "escape is malformed");
 	bad("[\"\\udc00\\ud800\"]", "not in a pair");
 	bad("[\"\\ud800\\ud800\"]", "not in a pair");
 	bad("[\"\xff\"]", "not UTF-8");
@@ -423,6 +424,17 @@ test_elements(void **state)
 	assert_null(json_element_str(&r, NULL, 1).p);
 }
 
+static void
+test_has(void **state)
+{
+	(void)state;
+	good("{\"a\":0,\"n\":null}");
+	assert_true(json_has(r.root, "a"));
+	assert_false(json_has(r.root, "A"));
+	assert_false(json_has(r.root, "n"));
+	assert_false(json_has(NULL, "a"));
+}
+
 int
 main(void)
 {
@@ -441,6 +453,7 @@ main(void)
 		cmocka_unit_test(test_wrong_types),
 		cmocka_unit_test(test_strings_out),
 		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_has),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
