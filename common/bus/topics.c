@@ -207,17 +207,22 @@ extend(rd_kafka_t *rk, const struct topic_spec *spec, int64_t until_us, char *er
 	return done;
 }
 
-/* The partition count once all have leaders, which takes a moment after creation; 0 when
- * that does not come in time. */
+/* Waits until there are so many partitions that all have leaders, which takes a moment
+ * after they were made; 0 when that does not come in time, otherwise their number. */
 static int
-await_count(rd_kafka_t *rk, const char *topic, int64_t until_us)
+await_partitions(rd_kafka_t *rk, const struct topic_spec *spec, int wanted,
+    int64_t until_us, char *err, size_t err_size)
 {
 	int count;
 
-	do
-		count = kafka_partition_count(rk, topic, kafka_ms_until(until_us));
-	while (count == 0 && kafka_pause(until_us));
-	return count;
+	do {
+		count = kafka_partition_count(rk, spec->name, kafka_ms_until(until_us));
+		if (count >= wanted)
+			return count;
+	} while (kafka_pause(until_us));
+	say(err, err_size, "topic %s has %d partitions with leaders, not %d", spec->name,
+	    count, wanted);
+	return 0;
 }
 
 static bool
@@ -228,13 +233,11 @@ ensure(rd_kafka_t *rk, const struct topic_spec *spec, int64_t until_us, char *er
 
 	if (!create(rk, spec, until_us, err, err_size))
 		return false;
-	count = await_count(rk, spec->name, until_us);
-	if (count == 0) {
-		say(err, err_size, "topic %s has partitions without a leader",
-		    spec->name);
-		return false;
-	}
-	return count >= spec->partitions || extend(rk, spec, until_us, err, err_size);
+	count = await_partitions(rk, spec, 1, until_us, err, err_size);
+	if (count == 0 || count >= spec->partitions)
+		return count > 0;
+	return extend(rk, spec, until_us, err, err_size) &&
+	       await_partitions(rk, spec, spec->partitions, until_us, err, err_size) > 0;
 }
 
 bool
