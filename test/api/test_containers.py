@@ -14,7 +14,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "deploy/compose"
 DOCKERFILE = ROOT / "docker/Dockerfile"
-BIN = ROOT / os.environ.get("B", "build/release") / "bin"
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 OURS = {
@@ -112,7 +111,7 @@ def test_the_example_lists_every_variable_with_its_default():
     text = re.sub(
         r"^\s*#.*$", "", (COMPOSE / "compose.yaml").read_text("utf-8"), flags=re.MULTILINE
     )
-    used = {name: default for name, default in VARIABLE.findall(text)}
+    used = dict(VARIABLE.findall(text))
     example = dict(
         line.split("=", 1)
         for line in (COMPOSE / ".env.example").read_text("utf-8").splitlines()
@@ -167,27 +166,24 @@ def test_mounted_files_exist(services):
                 assert (COMPOSE / source).resolve().exists(), source
 
 
-def known_settings(program):
+def known_settings(binaries, program):
     """The settings that a program's own --help lists."""
-    path = BIN / ("onrush" if program == "onrush" else f"onrush-{program}")
-    if not path.exists():
-        pytest.skip(f"{path} is not built")
+    path = binaries / ("onrush" if program == "onrush" else f"onrush-{program}")
     argument = "help" if program == "onrush" else "--help"
     done = subprocess.run([path, argument], capture_output=True, text=True, check=True)
     return set(re.findall(r"\bONRUSH_\w+", done.stdout))
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_settings_are_known_to_the_program(services, name):
+def test_settings_are_known_to_the_program(services, binaries, name):
     service = services[name]
-    unknown = set(service["environment"]) - known_settings(service["build"]["args"]["SERVICE"])
+    unknown = set(service["environment"]) - known_settings(
+        binaries, service["build"]["args"]["SERVICE"]
+    )
     assert not unknown
 
 
 @pytest.mark.parametrize("name", ["migrate", "topics", "seed"])
-def test_commands_exist(services, name):
+def test_commands_exist(services, binaries, name):
     command = services[name]["command"][0]
-    path = BIN / "onrush"
-    if not path.exists():
-        pytest.skip(f"{path} is not built")
-    subprocess.run([path, "help", command], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([binaries / "onrush", "help", command], check=True, stdout=subprocess.DEVNULL)

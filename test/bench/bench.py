@@ -76,10 +76,18 @@ class Bench:
             return json.load(answer)["data"]
 
     def create(self, coupon, name, quantity):
-        self.call("/admin/coupons", {
-            "couponId": coupon, "name": name, "kind": "LIMITED", "quantity": quantity,
-            "discountRate": 0.1, "open": True, "expiresAt": "2099-01-01T00:00:00Z",
-        })
+        self.call(
+            "/admin/coupons",
+            {
+                "couponId": coupon,
+                "name": name,
+                "kind": "LIMITED",
+                "quantity": quantity,
+                "discountRate": 0.1,
+                "open": True,
+                "expiresAt": "2099-01-01T00:00:00Z",
+            },
+        )
 
     def issued(self, coupon):
         return self.call(f"/api/v1/coupons/{coupon}")["issued"]
@@ -92,7 +100,8 @@ class Bench:
         watch = Watch(self.groups)
         done = subprocess.run(
             [BIN / program, "--first-user", str(self.next_user), *map(str, arguments)],
-            stdout=subprocess.PIPE, check=True,
+            stdout=subprocess.PIPE,
+            check=True,
         )
         self.next_user += 100_000_000
         return Run(name, json.loads(done.stdout), watch.used())
@@ -100,13 +109,26 @@ class Bench:
     def http(self, name, connections, *arguments, coupon=CAMPAIGN):
         body = f'{{"userId":{{user}},"couponId":{coupon}}}'
         return self.load(
-            name, "onrush-bench", "--connections", connections, "--body", body, *arguments, self.address
+            name,
+            "onrush-bench",
+            "--connections",
+            connections,
+            "--body",
+            body,
+            *arguments,
+            self.address,
         )
 
     def chain(self, name, in_flight, *arguments):
         return self.load(
-            name, "onrush-bench-chain", "--coupon", CAMPAIGN, "--in-flight", in_flight,
-            *arguments, self.brokers,
+            name,
+            "onrush-bench-chain",
+            "--coupon",
+            CAMPAIGN,
+            "--in-flight",
+            in_flight,
+            *arguments,
+            self.brokers,
         )
 
     def run_all(self):
@@ -132,7 +154,8 @@ class Bench:
         """Program -> Memory of its largest copy."""
         return {
             name: max((memory(pid) for pid in pids), key=lambda m: m.pss)
-            for name, pids in self.groups.items() if pids
+            for name, pids in self.groups.items()
+            if pids
         }
 
     def idle_connections(self):
@@ -144,7 +167,9 @@ class Bench:
         with ExitStack() as connections:
             before = memory(pid).pss
             for _ in range(count):
-                s = connections.enter_context(socket.create_connection((host, int(port)), timeout=5))
+                s = connections.enter_context(
+                    socket.create_connection((host, int(port)), timeout=5)
+                )
                 s.sendall(b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")
                 if not s.recv(1024).startswith(b"HTTP/1.1 200"):
                     raise Trouble("The gateway did not answer on an idle connection.")
@@ -158,14 +183,36 @@ def judge(runs, memories, idle):
     largest = max(ours, key=lambda name: ours[name].pss)
     count, cost = idle
     return [
-        Asked("one request on an idle system, p50", "< 6 ms", one["p50_us"] / 1e3, "ms", one["p50_us"] < 6000),
-        Asked("durable coupons at 256 connections", "≥ 12,000/s", http["rate"], "/s", http["rate"] >= 12000),
+        Asked(
+            "one request on an idle system, p50",
+            "< 6 ms",
+            one["p50_us"] / 1e3,
+            "ms",
+            one["p50_us"] < 6000,
+        ),
+        Asked(
+            "durable coupons at 256 connections",
+            "≥ 12,000/s",
+            http["rate"],
+            "/s",
+            http["rate"] >= 12000,
+        ),
         Asked("their p99", "< 60 ms", http["p99_us"] / 1e3, "ms", http["p99_us"] < 60000),
         Asked("sold-out refusals", "≥ 50,000/s", sold_out["rate"], "/s", sold_out["rate"] >= 50000),
-        Asked(f"idle memory, largest program ({largest}, PSS)", "< 20 MB",
-              ours[largest].pss / 1e6, "MB", ours[largest].pss < 20e6),
-        Asked(f"{count:,} idle connections at the gateway", "< 40 MB", cost / 1e6, "MB",
-              cost * IDLE_CONNECTIONS / count < 40e6),
+        Asked(
+            f"idle memory, largest program ({largest}, PSS)",
+            "< 20 MB",
+            ours[largest].pss / 1e6,
+            "MB",
+            ours[largest].pss < 20e6,
+        ),
+        Asked(
+            f"{count:,} idle connections at the gateway",
+            "< 40 MB",
+            cost / 1e6,
+            "MB",
+            cost * IDLE_CONNECTIONS / count < 40e6,
+        ),
     ]
 
 

@@ -48,18 +48,40 @@ def _milliseconds(run):
 
 def _ratio(run, runs):
     """Of the rate to that of the bare chain with as many in flight."""
-    bare = {"one request, idle": "bare chain, 1 in flight",
-            "coupons, 256 connections": "bare chain, 256 in flight"}.get(run.name)
+    bare = {
+        "one request, idle": "bare chain, 1 in flight",
+        "coupons, 256 connections": "bare chain, 256 in flight",
+    }.get(run.name)
     rates = {r.name: r.result["rate"] for r in runs}
     return f"{run.result['rate'] / rates[bare]:.2f}" if bare else ""
 
 
 def runs_table(runs):
     return table(
-        ["run", "requests", "errors", "decisions", "per second", "p50 ms", "p95 ms", "p99 ms",
-         "max ms", "to the bare chain"],
-        [[run.name, f"{run.result['requests']:,}", run.result["errors"], f"{run.decisions:,}",
-          f"{run.result['rate']:,.0f}", *_milliseconds(run), _ratio(run, runs)] for run in runs],
+        [
+            "run",
+            "requests",
+            "errors",
+            "decisions",
+            "per second",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "max ms",
+            "to the bare chain",
+        ],
+        [
+            [
+                run.name,
+                f"{run.result['requests']:,}",
+                run.result["errors"],
+                f"{run.decisions:,}",
+                f"{run.result['rate']:,.0f}",
+                *_milliseconds(run),
+                _ratio(run, runs),
+            ]
+            for run in runs
+        ],
     )
 
 
@@ -82,23 +104,40 @@ def memory_table(memories):
 def asked_table(asked):
     return table(
         ["asked", "limit", "measured", ""],
-        [[a.what, a.limit, f"{a.measured:,.{0 if a.unit == '/s' else 2}f} {a.unit}",
-          "yes" if a.kept else "NO"] for a in asked],
+        [
+            [
+                a.what,
+                a.limit,
+                f"{a.measured:,.{0 if a.unit == '/s' else 2}f} {a.unit}",
+                "yes" if a.kept else "NO",
+            ]
+            for a in asked
+        ],
     )
 
 
 def write(directory, runs, memories, asked, proof):
     """Writes bench.md and bench.json, the latter also under its time; gives the text."""
     when = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    text = "\n\n".join([
-        f"# Bench of {when}, {os.cpu_count()} cores",
-        runs_table(runs), cpu_table(runs), memory_table(memories), asked_table(asked),
-        "```\n" + proof.strip() + "\n```",
-    ]) + "\n"
+    text = (
+        "\n\n".join(
+            [
+                f"# Bench of {when}, {os.cpu_count()} cores",
+                runs_table(runs),
+                cpu_table(runs),
+                memory_table(memories),
+                asked_table(asked),
+                "```\n" + proof.strip() + "\n```",
+            ]
+        )
+        + "\n"
+    )
     numbers = {
         "time": when,
         "cores": os.cpu_count(),
-        "runs": [{"name": r.name, **r.result, "cpu_us": {p: r.cpu_us(p) for p in r.cpu}} for r in runs],
+        "runs": [
+            {"name": r.name, **r.result, "cpu_us": {p: r.cpu_us(p) for p in r.cpu}} for r in runs
+        ],
         "memory": {name: asdict(m) for name, m in memories.items()},
         "asked": [asdict(a) for a in asked],
     }

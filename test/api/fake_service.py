@@ -1,0 +1,97 @@
+"""A service behind the gateway that does what a test tells it: answers, hangs, breaks off,
+talks nonsense. It shares no code with ours."""
+
+import json
+import socket
+import threading
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    target: str
+    headers: list  # (lower-case name, value), in their order
+    body: bytes
+
+    def header(self, name):
+        values = [v for n, v in self.headers if n == name]
+        assert len(values) < 2, f"{name} came {len(values)} times"
+        return values[0] if values else None
+
+
+def response(status=200, body=b"{}", headers=()):
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def echo(request):
+    """Says what it was asked."""
+    said = {"method": request.method, "target": request.target, "body": request.body.decode()}
+    return response(200, json.dumps(said).encode(), [("Content-Type", "application/json")])
+
+
+class FakeService:
+    """Listens on a port. `behave` gets each Request and gives the bytes to send; with
+    `close` true the connection is closed after them."""
+
+    def __init__(self, port, behave=echo, close=False):
+        self.behave = behave
+        self.close_after = close
+        self.requests = []
+        self.open = self.most_open = 0
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _count(self, change):
+        with self.lock:
+            self.open += change
+            self.most_open = max(self.most_open, self.open)
+
+    def _converse(self, connection):
+        self._count(1)
+        try:
+            with connection, connection.makefile("rb") as stream:
+                while (request := read_request(stream)) is not None:
+                    self.requests.append(request)
+                    connection.sendall(self.behave(request))
+                    if self.close_after:
+                        return
+        except OSError:
+            pass  # the gateway went away: it may
+        finally:
+            self._count(-1)
+
+
+def read_request(stream):
+    """None at the end of the connection."""
+    line = stream.readline().decode("latin-1").rstrip("\r\n")
+    if not line:
+        return None
+    method, target, version = line.split(" ")
+    assert version == "HTTP/1.1"
+    headers = []
+    while field := stream.readline().decode("latin-1").rstrip("\r\n"):
+        name, _, value = field.partition(":")
+        headers.append((name.lower(), value.strip()))
+    names = [name for name, _ in headers]
+    assert "transfer-encoding" not in names
+    size = int(dict(headers).get("content-length", 0))
+    return Request(method, target, headers, stream.read(size))
