@@ -283,7 +283,7 @@ const struct ctl_command CMD_MIGRATE = {
 	.name = "migrate",
 	.summary = "Create or update the tables",
 	.text =
-	    "Runs the files DIR/<service>/migrations/<number>_<name>.sql that were not "
+	    "Runs the files DIR/SERVICE/migrations/NUMBER_NAME.sql that were not "
 	    "run\n"
 	    "before, by service and number; what stands between their lines\n"
 	    "\"-- migrate:up\" and \"-- migrate:down\" (dbmate's format), each in one\n"

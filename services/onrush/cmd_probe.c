@@ -8,16 +8,17 @@
 
 #define TIMEOUT_US (2 * CLOCK_US_PER_SEC)
 
-/* An address to listen on as one to connect to: all addresses becomes this machine's. */
+/* An address to listen on as one to connect to: all addresses becomes this machine's, of
+ * whichever family it has. */
 static const char *
 reachable(struct ctl *ctl, const char *listen)
 {
 	const char *port = strrchr(listen, ':');
+	str host = { listen, port == NULL ? 0 : (size_t)(port - listen) };
 
-	if (port != NULL && strncmp(listen, "0.0.0.0:", 8) == 0)
-		return arena_printf(ctl->arena, "127.0.0.1%s", port);
-	if (port != NULL && (strncmp(listen, "[::]:", 5) == 0 || port == listen))
-		return arena_printf(ctl->arena, "[::1]%s", port);
+	if (port != NULL &&
+	    (host.n == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]"))))
+		return arena_printf(ctl->arena, "localhost%s", port);
 	return listen;
 }
 

@@ -52,7 +52,7 @@ lag_of(const struct topic_lag *lag)
 static void
 print_lags(struct ctl *ctl, const struct status *s)
 {
-	static const char *const heads[] = { "TOPIC", "GROUP", ">PARTITION", ">LAST",
+	static const char *const heads[] = { "TOPIC", "GROUP", ">PARTITION", ">END",
 		">ACKNOWLEDGED", ">LAG" };
 	struct table *t = table_new(ctl->arena, heads, ARRAY_LEN(heads));
 
@@ -124,7 +124,7 @@ put_topics(struct json_writer *w, const struct status *s)
 		json_put_str(w, "topic", str_of(l->topic));
 		json_put_str(w, "group", str_of(l->group));
 		json_put_i64(w, "partition", l->lag.partition);
-		json_put_i64(w, "last", l->lag.high);
+		json_put_i64(w, "end", l->lag.high);
 		json_put_i64(w, "acknowledged", l->lag.committed);
 		json_put_i64(w, "lag", lag_of(&l->lag));
 		json_end_object(w);

@@ -67,6 +67,8 @@ look_program(struct ctl *ctl, const char *address, int64_t timeout_us, struct si
 	s->answered = true;
 	s->ready = answer.status == 200;
 	s->detail = s->ready ? "" : api_message(ctl->arena, answer.body);
+	if (!s->ready && s->detail[0] == '\0')
+		s->detail = arena_printf(ctl->arena, "it answered %d", answer.status);
 }
 
 void

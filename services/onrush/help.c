@@ -7,6 +7,11 @@
 
 #include "onrush/ctl.h"
 
+enum {
+	WIDTH = 90,
+	NAME_WIDTH = 19, /* of "--timeout SECONDS" */
+};
+
 static const char exit_statuses[] = "0  done; or checked and clean\n"
 				    "1  refused, failed, or checked and not clean\n"
 				    "2  the command line or a setting is wrong\n"
@@ -31,28 +36,51 @@ format_option(const struct ctl_option *o, char *out, size_t size)
 	    o->arg != NULL ? o->arg : "");
 }
 
-/* " (text|json; default text)" after an option's sentence. */
+/* " (text|json; default text)" after an option's sentence, into out. */
 static void
-print_values(const struct ctl_option *o)
+format_values(const struct ctl_option *o, char *out, size_t size)
 {
-	bool open = false;
+	char limits[64] = "", def[64] = "";
+	const char *choices = o->choices != NULL ? o->choices : "";
 
-	if (o->choices != NULL)
-		printf("%s%s", open ? "; " : " (", o->choices), open = true;
 	if (o->min != o->max)
-		printf("%s%lld to %lld", open ? "; " : " (", (long long)o->min,
-		    (long long)o->max),
-		    open = true;
+		snprintf(limits, sizeof(limits), "%lld to %lld", (long long)o->min,
+		    (long long)o->max);
 	if (o->def != NULL)
-		printf("%sdefault %s", open ? "; " : " (", o->def), open = true;
-	if (open)
-		putchar(')');
+		snprintf(def, sizeof(def), "%sdefault %s",
+		    choices[0] != '\0' || limits[0] != '\0' ? "; " : "", o->def);
+	out[0] = '\0';
+	if (choices[0] != '\0' || limits[0] != '\0' || def[0] != '\0')
+		snprintf(out, size, " (%s%s%s)", choices, limits, def);
+}
+
+/* Words from column `indent` on, to at most WIDTH columns; the cursor is at `indent`. */
+static void
+print_wrapped(const char *text, int indent)
+{
+	int column = indent;
+
+	while (*text != '\0') {
+		int size = (int)strcspn(text, " ");
+
+		if (column > indent && column + 1 + size > WIDTH) {
+			printf("\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", size, text);
+		column += size;
+		text += size + (text[size] == ' ');
+	}
+	putchar('\n');
 }
 
 static void
 print_command(const struct ctl_command *c)
 {
-	char name[64];
+	char name[64], line[512], values[192];
 
 	printf("Usage: ");
 	print_usage(c);
@@ -63,9 +91,10 @@ print_command(const struct ctl_command *c)
 		printf("\nOptions:\n");
 	for (size_t i = 0; i < c->option_count; i++) {
 		format_option(&c->options[i], name, sizeof(name));
-		printf("  %-22s %s", name, c->options[i].help);
-		print_values(&c->options[i]);
-		putchar('\n');
+		format_values(&c->options[i], values, sizeof(values));
+		snprintf(line, sizeof(line), "%s%s", c->options[i].help, values);
+		printf("  %-*s ", NAME_WIDTH, name);
+		print_wrapped(line, NAME_WIDTH + 3);
 	}
 }
 
@@ -152,7 +181,7 @@ markdown_command(const struct ctl_command *c)
 	}
 	if (c->option_count == 0)
 		return;
-	printf("\n| Option | Default | Meaning |\n| --- | --- | --- |\n");
+	printf("\n| option | default | meaning |\n| --- | --- | --- |\n");
 	for (size_t i = 0; i < c->option_count; i++) {
 		const struct ctl_option *o = &c->options[i];
 
@@ -184,7 +213,7 @@ help_markdown(void)
 		markdown_cell((*c)->summary);
 		putchar('\n');
 	}
-	printf("\n## Exit status\n\n| Status | Meaning |\n| --- | --- |\n");
+	printf("\n## Exit status\n\n| status | meaning |\n| --- | --- |\n");
 	for (const char *line = exit_statuses; *line != '\0';) {
 		size_t size = strcspn(line, "\n");
 
@@ -193,7 +222,8 @@ help_markdown(void)
 	}
 	printf("\n## Settings\n\n"
 	       "From the environment, or from `KEY=VALUE` lines of the files that are "
-	       "given with\n`--config`; the environment wins.\n\n");
+	       "given with\n`--config`; the environment wins.\n\n"
+	       "| setting | default | takes | meaning |\n| --- | --- | --- | --- |\n");
 	conf_print_markdown(CTL_CONF, CTL_CONF_COUNT);
 	for (const struct ctl_command *const *c = CTL_COMMANDS; *c != NULL; c++)
 		markdown_command(*c);

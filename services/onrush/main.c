@@ -185,7 +185,9 @@ main(int argc, char **argv)
 	} else {
 		status = run(&ctl, argc, argv, files, file_count);
 	}
+	errno = 0;
 	if (fflush(stdout) != 0 || ferror(stdout))
-		status = ctl_fail(CTL_FAILED, "cannot write: %s", strerror(errno));
+		status = ctl_fail(CTL_FAILED, "the output could not be written%s%s",
+		    errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
 	return status;
 }

@@ -176,7 +176,7 @@ migrations_load(
 		ok = load_all(arena, &found, strlen(dir), out, why);
 	else
 		*why = arena_printf(
-		    arena, "there is no %s/<service>%s<file>%s", dir, middle, suffix);
+		    arena, "there is no %s/SERVICE%sNUMBER_NAME%s", dir, middle, suffix);
 	globfree(&found);
 	return ok;
 }

@@ -1,7 +1,7 @@
 /*
- * Migration files as they lie in <dir>/<service>/migrations/<number>_<name>.sql, in
+ * Migration files as they lie in DIR/SERVICE/migrations/NUMBER_NAME.sql, in
  * dbmate's format: what stands between the lines `-- migrate:up` and `-- migrate:down` is
- * run. A file's version is "<service>/<number>_<name>". Reads files only.
+ * run. A file's version is "SERVICE/NUMBER_NAME". Reads files only.
  */
 #ifndef ONRUSH_ONRUSH_MIGRATIONS_H
 #define ONRUSH_ONRUSH_MIGRATIONS_H

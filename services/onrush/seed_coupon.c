@@ -69,6 +69,8 @@ static const struct pg_stmt drop_heads = { "seed_coupon_drop_heads",
 	"delete from coupon.heads where coupon_id = $1::bigint" };
 static const struct pg_stmt drop_issued = { "seed_coupon_drop_issued",
 	"delete from coupon.issued where coupon_id = $1::bigint" };
+static const struct pg_stmt drop_restocks = { "seed_coupon_drop_restocks",
+	"delete from coupon.restocks where coupon_id = $1::bigint" };
 static const struct pg_stmt drop_refusals = { "seed_coupon_drop_refusals",
 	"delete from coupon.refusals where coupon_id = $1::bigint" };
 /* The parameters of `create`. */
@@ -171,6 +173,7 @@ try_reset(const struct planting *p, bool *ours)
 		pgsync_queue(pg, &drop_heads, &p->id);
 		pgsync_queue(pg, &drop_issued, &p->id);
 		pgsync_queue(pg, &drop_refusals, &p->id);
+		pgsync_queue(pg, &drop_restocks, &p->id);
 		pgsync_queue(pg, &restart, &p->all);
 	}
 	pgsync_queue(pg, *ours ? &PGSYNC_COMMIT : &PGSYNC_ROLLBACK, NULL);
