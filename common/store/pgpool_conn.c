@@ -90,16 +90,15 @@ pgpool_conn_send(
 void
 pgpool_conn_break(struct pgpool_conn *c, const char *why)
 {
-	char text[256];
+	int line = (int)strcspn(why, "\n"); /* libpq goes on with guesses */
 
 	if (c->state == CONN_BROKEN)
 		return;
-	pg_copy_message(text, sizeof(text), why);
 	/* Once per outage: the attempts that follow fail for the same reason. */
-	if (c->state == CONN_READY || c->backoff_us == BACKOFF_MIN_US)
-		log_warn("PostgreSQL connection lost: %s", text);
+	if (c->backoff_us == BACKOFF_MIN_US)
+		log_warn("PostgreSQL connection lost: %.*s", line, why);
 	else
-		log_debug("PostgreSQL connection lost: %s", text);
+		log_debug("PostgreSQL connection lost: %.*s", line, why);
 	enter(c, CONN_BROKEN);
 	if (c->io != NULL)
 		loop_io_want(c->io, 0);
@@ -225,8 +224,6 @@ start_setup(struct pgpool_conn *c)
 	c->setup = (struct pgpool_unit){ .pool = c->pool, .cb = on_setup, .arg = c };
 	c->setup.conn = c;
 	TAILQ_INSERT_TAIL(&c->sent, &c->setup, link);
-	c->in_flight++;
-	c->pool->sent++;
 	if (PQsetnonblocking(c->pg, 1) == 0 && PQenterPipelineMode(c->pg) == 1 &&
 	    pg_send_setup(c->pg, c->pool->conf.timeout_us))
 		flush(c);
@@ -339,8 +336,10 @@ end_unit(struct pgpool_conn *c)
 
 	c->standby_cut = false;
 	TAILQ_REMOVE(&c->sent, unit, link);
-	c->in_flight--;
-	c->pool->sent--;
+	if (unit != &c->setup) {
+		c->in_flight--;
+		c->pool->sent--;
+	}
 	pgpool_unit_end(unit, err);
 	pgpool_move_queue(c->pool);
 	if (c->state == CONN_RETIRING && c->in_flight == 0)

@@ -54,11 +54,11 @@ struct pgpool_conn {
 	struct loop_timer *timer;    /* owned */
 	struct pg_prepared prepared; /* on pg, or on the way there */
 	struct pgpool_units sent;
-	size_t in_flight; /* units of sent */
-	struct pgpool_unit setup;
-	bool standby_cut;   /* see pg_open */
-	int64_t due_us;     /* of connecting */
-	int64_t backoff_us; /* before the next attempt */
+	size_t in_flight;         /* units of sent, but for setup */
+	struct pgpool_unit setup; /* the session set-up */
+	bool standby_cut;         /* see pg_open */
+	int64_t due_us;           /* of connecting */
+	int64_t backoff_us;       /* before the next attempt */
 };
 
 struct pgpool {

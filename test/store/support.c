@@ -19,7 +19,9 @@ struct peer {
 	int port;      /* of the server */
 	int listener, listen_port;
 	int stop[2]; /* a pipe; readable: the thread must end */
-	_Atomic int64_t limit, passed;
+	_Atomic(const char *) greeting;
+	_Atomic int64_t limit;
+	atomic_int accepted;
 	pthread_t thread;
 };
 
@@ -104,6 +106,56 @@ admin_until(const char *sql, int64_t want)
 	}
 }
 
+/* --- the loop ------------------------------------------------------------------------
+ */
+
+struct watch {
+	struct loop *loop;
+	struct loop_timer *timer;
+	bool (*check)(void *arg);
+	void *arg;
+	int64_t due_us;
+};
+
+static void
+on_watch(void *arg)
+{
+	struct watch *w = arg;
+
+	if (w->check != NULL && w->check(w->arg))
+		w->check = NULL;
+	else if (clock_mono_us() < w->due_us) {
+		loop_timer_set(w->timer, 1000);
+		return;
+	}
+	loop_stop(w->loop);
+}
+
+static bool
+watch(struct loop *loop, bool (*check)(void *arg), void *arg, int64_t us)
+{
+	struct watch w = { loop, NULL, check, arg, clock_mono_us() + us };
+
+	w.timer = loop_timer_new(loop, on_watch, &w);
+	loop_timer_set(w.timer, 0);
+	loop_run(loop);
+	loop_timer_free(w.timer);
+	return w.check == NULL;
+}
+
+void
+run_until(struct loop *loop, bool (*check)(void *arg), void *arg)
+{
+	if (!watch(loop, check, arg, 10 * CLOCK_US_PER_SEC))
+		fail_msg("it never happened");
+}
+
+void
+run_for(struct loop *loop, int64_t us)
+{
+	watch(loop, NULL, NULL, us);
+}
+
 /* --- the peer ------------------------------------------------------------------------
  */
 
@@ -123,7 +175,7 @@ connect_to(const struct peer *peer)
 
 /* Moves what can be read from one side; false at its end. */
 static bool
-move(struct peer *peer, int from, int to, int64_t *left)
+move(int from, int to, int64_t *left)
 {
 	char bytes[65536];
 	ssize_t n = read(from, bytes, sizeof(bytes));
@@ -133,7 +185,6 @@ move(struct peer *peer, int from, int to, int64_t *left)
 	if (left != NULL) {
 		if (*left >= 0 && n > *left)
 			n = *left;
-		peer->passed += n;
 		*left = *left < 0 ? -1 : *left - n;
 	}
 	if (send(to, bytes, (size_t)n, MSG_NOSIGNAL) != n)
@@ -147,10 +198,13 @@ serve(struct peer *peer, int client, int server)
 {
 	struct pollfd fds[] = { { peer->stop[0], POLLIN, 0 }, { client, POLLIN, 0 },
 		{ server, POLLIN, 0 } };
+	const char *greeting = peer->greeting;
 	int64_t left = peer->limit;
 
 	if (left == 0)
 		return true;
+	if (greeting != NULL)
+		send(client, greeting, strlen(greeting), MSG_NOSIGNAL);
 	for (;;) {
 		poll(fds, 3, -1);
 		if (fds[0].revents)
@@ -160,10 +214,10 @@ serve(struct peer *peer, int client, int server)
 
 			if (read(client, bytes, sizeof(bytes)) <= 0)
 				return true;
-		} else if (fds[1].revents && !move(peer, client, server, NULL)) {
+		} else if (fds[1].revents && !move(client, server, NULL)) {
 			return true;
 		}
-		if (fds[2].revents && !move(peer, server, client, &left))
+		if (fds[2].revents && !move(server, client, &left))
 			return true;
 	}
 }
@@ -183,6 +237,7 @@ peer_main(void *arg)
 		if (fds[0].revents)
 			break;
 		client = accept(peer->listener, NULL, NULL);
+		peer->accepted++;
 		server = peer->host[0] == '\0' ? -1 : connect_to(peer);
 		going = serve(peer, client, server);
 		close(client);
@@ -219,10 +274,16 @@ peer_limit(struct peer *peer, int64_t limit)
 	peer->limit = limit;
 }
 
-int64_t
-peer_passed(const struct peer *peer)
+void
+peer_greet(struct peer *peer, const char *greeting)
 {
-	return peer->passed;
+	peer->greeting = greeting;
+}
+
+int
+peer_accepted(const struct peer *peer)
+{
+	return peer->accepted;
 }
 
 int

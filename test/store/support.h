@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <stdbool.h>
 
+#include "app/loop.h"
 #include "store/pgsync.h"
 
 /* Of the environment; the program ends with a sentence when it is not set. */
@@ -33,10 +34,16 @@ void admin_until(const char *sql, int64_t want);
 struct peer;
 
 struct peer *peer_new(const char *host, int port);
+void peer_greet(struct peer *peer, const char *greeting); /* borrowed */
 void peer_limit(struct peer *peer, int64_t limit); /* of new connections; -1: none */
-int64_t peer_passed(const struct peer *peer);      /* bytes from the server, in all */
+int peer_accepted(const struct peer *peer);        /* connections, in all */
 int peer_port(const struct peer *peer);
 void peer_free(struct peer *peer);
+
+/* Runs the loop until check(arg) is true; fails the test after ten seconds. */
+void run_until(struct loop *loop, bool (*check)(void *arg), void *arg);
+/* Runs the loop for that long: to see that something does not happen. */
+void run_for(struct loop *loop, int64_t us);
 
 /* Host and port of test_pg_dsn and test_redis_url. */
 void pg_address(char host[64], int *port);
