@@ -53,8 +53,9 @@ struct peer {
 	struct loop_wait wait; /* connecting or idle */
 	struct loop_job job;   /* frees */
 	struct buf out;        /* of the request: what the socket did not take at once */
-	struct buf in;         /* of the response's head, when it came in pieces */
-	struct buf body;       /* of the response, when it came in pieces or chunks */
+	struct buf in;         /* what came and cannot be taken yet */
+	struct buf head;       /* of the response, when its body comes in pieces */
+	struct buf body;       /* what came of it */
 	struct http_body decoder;
 	size_t scanned; /* of the head, by the parser */
 	int fd;
@@ -62,7 +63,7 @@ struct peer {
 	bool used;     /* has answered before: may be dead without our knowing */
 	bool sent_any; /* of this request */
 	bool heard;    /* any byte of this response */
-	bool has_head; /* `in` is the whole head and the body is coming */
+	bool has_head; /* in `head`; the body is coming */
 };
 
 TAILQ_HEAD(call_list, call);

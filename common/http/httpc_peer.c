@@ -19,9 +19,11 @@ static void on_io(void *arg, unsigned ready);
 static void on_job(struct loop_job *job);
 static void flush(struct peer *p);
 static void receive(struct peer *p);
-static void take(struct peer *p, str bytes);
-static void take_head(struct peer *p, str bytes);
-static enum http_parse take_body(struct peer *p, str *bytes);
+static void feed(struct peer *p, str bytes);
+static enum http_parse parse(struct peer *p, str *rest, str *body);
+static enum http_parse parse_head(struct peer *p, str *rest, const char **start);
+static bool take_whole(struct peer *p, str *rest, str *body);
+static enum http_parse take_body(struct peer *p, str *rest);
 static void respond(struct peer *p, str body, bool clean);
 
 /* --- life ----------------------------------------------------------------------------
@@ -94,6 +96,7 @@ peer_idle(struct peer *p)
 {
 	trim(&p->out);
 	trim(&p->in);
+	trim(&p->head);
 	trim(&p->body);
 	p->scanned = 0;
 	p->sent_any = p->heard = p->has_head = false;
@@ -117,6 +120,7 @@ on_job(struct loop_job *job)
 	close(p->fd);
 	buf_fini(&p->out);
 	buf_fini(&p->in);
+	buf_fini(&p->head);
 	buf_fini(&p->body);
 	free(p);
 	c->peer_count--;
@@ -250,7 +254,7 @@ receive(struct peer *p)
 		return;
 	if (n > 0) {
 		p->heard = true;
-		take(p, (str){ scratch, (size_t)n });
+		feed(p, (str){ scratch, (size_t)n });
 	} else if (n == 0 && p->has_head && p->decoder.framing == HTTP_BODY_UNTIL_CLOSE) {
 		respond(p, buf_str(&p->body), false);
 	} else {
@@ -258,98 +262,105 @@ receive(struct peer *p)
 	}
 }
 
+/* Takes what was kept and `bytes` behind it; keeps what cannot be taken yet. */
 static void
-take(struct peer *p, str bytes)
+feed(struct peer *p, str bytes)
 {
-	if (!p->has_head) {
-		take_head(p, bytes);
-		return;
-	}
-	switch (take_body(p, &bytes)) {
-	case HTTP_PARSE_MORE: break;
-	case HTTP_PARSE_BAD: httpc_broken(p); break;
-	case HTTP_PARSE_DONE: respond(p, buf_str(&p->body), bytes.n == 0); break;
-	}
-}
-
-/* Skips interim responses; 101 was never asked for. */
-static bool
-is_interim(int status)
-{
-	return status >= 100 && status < 200 && status != 101;
-}
-
-/* The head is in p->client->head: uses the body where it is if all of it is here. */
-static void
-begin_body(struct peer *p, str head_bytes, str rest)
-{
-	struct http_head *head = &p->client->head;
-	struct buf copy = { 0 };
-
-	http_body_init(&p->decoder, head);
-	if (head->framing == HTTP_BODY_NONE ||
-	    (head->framing == HTTP_BODY_LENGTH && head->content_length <= rest.n &&
-		head->content_length <= p->client->conf.max_response)) {
-		size_t size =
-		    head->framing == HTTP_BODY_NONE ? 0 : (size_t)head->content_length;
-
-		respond(p, (str){ rest.p, size }, rest.n == size);
-		return;
-	}
-	switch (take_body(p, &rest)) {
-	case HTTP_PARSE_BAD: httpc_broken(p); break;
-	case HTTP_PARSE_DONE: respond(p, buf_str(&p->body), rest.n == 0); break;
-	case HTTP_PARSE_MORE:
-		buf_add_str(&copy, head_bytes);
-		buf_fini(&p->in);
-		p->in = copy;
-		p->has_head = true;
-		break;
-	}
-}
-
-static void
-take_head(struct peer *p, str bytes)
-{
-	struct http_head *head = &p->client->head;
 	bool kept = buf_size(&p->in) > 0;
-	enum http_parse state;
-	enum err err;
-	str rest;
+	str rest, body;
 
 	if (kept) {
 		buf_add_str(&p->in, bytes);
 		bytes = buf_str(&p->in);
 	}
 	rest = bytes;
-	while ((state = http_parse_response(rest, &p->scanned, p->call->request.method,
-		    head, &err)) == HTTP_PARSE_DONE &&
-	       is_interim(head->status)) {
-		rest = (str){ rest.p + head->head_size, rest.n - head->head_size };
-		p->scanned = 0;
+	switch (parse(p, &rest, &body)) {
+	case HTTP_PARSE_BAD: httpc_broken(p); break;
+	case HTTP_PARSE_DONE: respond(p, body, rest.n == 0); break;
+	case HTTP_PARSE_MORE:
+		if (kept)
+			buf_consume(&p->in, bytes.n - rest.n);
+		else
+			buf_add_str(&p->in, rest);
+		break;
 	}
-	if (state == HTTP_PARSE_BAD || (state == HTTP_PARSE_DONE && head->status < 200))
-		httpc_broken(p);
-	else if (state == HTTP_PARSE_DONE)
-		begin_body(p, (str){ rest.p, head->head_size },
-		    (str){ rest.p + head->head_size, rest.n - head->head_size });
-	else if (kept)
-		buf_consume(&p->in, bytes.n - rest.n);
-	else
-		buf_add_str(&p->in, rest);
 }
 
-/* Decodes into p->body; *bytes is what is behind the body afterwards. */
+/* DONE: the response is complete, its head is in the client's `head`. */
 static enum http_parse
-take_body(struct peer *p, str *bytes)
+parse(struct peer *p, str *rest, str *body)
+{
+	const struct http_head *head = &p->client->head;
+	enum http_parse state;
+	const char *start;
+
+	if (!p->has_head) {
+		state = parse_head(p, rest, &start);
+		if (state != HTTP_PARSE_DONE || take_whole(p, rest, body))
+			return state;
+		if (head->framing == HTTP_BODY_LENGTH &&
+		    head->content_length > p->client->conf.max_response)
+			return HTTP_PARSE_BAD;
+		http_body_init(&p->decoder, head);
+		/* Other responses will be looked at before this one is complete. */
+		buf_add(&p->head, start, head->head_size);
+		p->has_head = true;
+	}
+	state = take_body(p, rest);
+	*body = buf_str(&p->body);
+	return state;
+}
+
+/* Finds the final head, skipping interim ones; 101 was never asked for. */
+static enum http_parse
+parse_head(struct peer *p, str *rest, const char **start)
+{
+	struct http_head *head = &p->client->head;
+	enum http_parse state;
+	enum err err;
+
+	do {
+		state = http_parse_response(
+		    *rest, &p->scanned, p->call->request.method, head, &err);
+		if (state != HTTP_PARSE_DONE)
+			return state;
+		*start = rest->p;
+		*rest = (str){ rest->p + head->head_size, rest->n - head->head_size };
+		p->scanned = 0;
+	} while (head->status < 200 && head->status != 101);
+	return head->status == 101 ? HTTP_PARSE_BAD : HTTP_PARSE_DONE;
+}
+
+/* Is the body all here? Then it is used where it is. */
+static bool
+take_whole(struct peer *p, str *rest, str *body)
+{
+	const struct http_head *head = &p->client->head;
+	size_t max = rest->n < p->client->conf.max_response
+			 ? rest->n
+			 : p->client->conf.max_response;
+
+	if (head->framing == HTTP_BODY_NONE)
+		*body = (str){ rest->p, 0 };
+	else if (head->framing == HTTP_BODY_LENGTH && head->content_length <= max)
+		*body = (str){ rest->p, (size_t)head->content_length };
+	else
+		return false;
+	*rest = (str){ rest->p + body->n, rest->n - body->n };
+	return true;
+}
+
+/* Decodes into p->body; *rest is what could not be taken. */
+static enum http_parse
+take_body(struct peer *p, str *rest)
 {
 	enum http_parse state;
 	size_t used;
 	str data;
 
 	do {
-		state = http_body_decode(&p->decoder, *bytes, &used, &data);
-		*bytes = (str){ bytes->p + used, bytes->n - used };
+		state = http_body_decode(&p->decoder, *rest, &used, &data);
+		*rest = (str){ rest->p + used, rest->n - used };
 		if (data.n > p->client->conf.max_response - buf_size(&p->body))
 			return HTTP_PARSE_BAD;
 		buf_add_str(&p->body, data);
@@ -366,8 +377,8 @@ respond(struct peer *p, str body, bool clean)
 	size_t scanned = 0;
 	enum err err;
 
-	if (p->has_head) /* other responses have been looked at since */
-		ASSERT(http_parse_response(buf_str(&p->in), &scanned,
+	if (p->has_head)
+		ASSERT(http_parse_response(buf_str(&p->head), &scanned,
 			   p->call->request.method, head, &err) == HTTP_PARSE_DONE);
 	p->used = true;
 	httpc_answered(p, &response, clean && head->keep_alive && buf_size(&p->out) == 0);
