@@ -5,7 +5,9 @@
  *
  * Where a value comes from, the later one wins: the default, `KEY=VALUE` lines of the
  * files given with --config FILE (any number), the environment. For a secret NAME, the
- * setting NAME_FILE may name a file that holds it.
+ * setting NAME_FILE may name a file that holds it, on one line. In a file, empty lines
+ * and lines that begin with # are skipped, blanks around key and value are dropped, and
+ * nothing is unquoted.
  */
 #ifndef ONRUSH_APP_CONF_H
 #define ONRUSH_APP_CONF_H
@@ -37,8 +39,8 @@ struct conf_item {
 /*
  * Fills *settings (zeroed by the caller) from files and environment. On a bad or missing
  * value or an unreadable file it writes a sentence that names the setting, its value and
- * what is allowed to err[err_size] and returns false. Keys of a file that this program
- * does not know are ignored: several programs share one file.
+ * what is allowed to err[err_size] and returns false, with nothing to free. Keys of a
+ * file that this program does not know are ignored: several programs share one file.
  */
 bool conf_load(const struct conf_item *items, size_t count, void *settings,
     const char *const *files, size_t file_count, char *err, size_t err_size);

@@ -1,3 +1,10 @@
+/*
+ * A list of blocks; pieces are cut from the newest. A piece that does not fit gets a new
+ * block, of its own size if it is large; what is left of the one before is not used again
+ * until the reset.
+ *
+ *   arena ─last─> block ─next─> block ─next─> the first block, which reset keeps
+ */
 #include "base/arena.h"
 
 #include <stdalign.h>

@@ -1,3 +1,4 @@
+/* The state machine that the header draws. */
 #include "base/breaker.h"
 
 void

@@ -1,3 +1,7 @@
+/*
+ * One piece of memory with a window of unread bytes in it. The window moves to the start
+ * when it is empty, or when most of what is before it has been read.
+ */
 #include "base/buf.h"
 
 #include <stdarg.h>

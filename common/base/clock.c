@@ -1,3 +1,7 @@
+/*
+ * The two clocks of the system, and RFC 3339 both ways. Strict: a text that is not a
+ * time, or not one that exists, is refused, never rounded to one that does.
+ */
 #include "base/clock.h"
 
 #include <stdio.h>

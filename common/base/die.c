@@ -1,3 +1,4 @@
+/* The ends of a process that cannot go on. Nothing here allocates or uses the log. */
 #include "base/die.h"
 
 #include <stdarg.h>

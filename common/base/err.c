@@ -1,3 +1,4 @@
+/* err.def as a table of rows. */
 #include "base/err.h"
 
 #include <string.h>

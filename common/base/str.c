@@ -1,3 +1,7 @@
+/*
+ * No function here reads beyond its slice or looks for a NUL; a byte of 0 is a byte like
+ * any other. Letters are ASCII, whatever the locale.
+ */
 #include "base/str.h"
 
 #include <string.h>

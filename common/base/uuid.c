@@ -1,3 +1,4 @@
+/* UUIDs as 16 bytes in the order of their text. */
 #include "base/uuid.h"
 
 #include <string.h>
