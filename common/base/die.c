@@ -1,4 +1,5 @@
-/* The ends of a process that cannot go on. Nothing here allocates or uses the log. */
+/* The ends of a process that cannot go on, and malloc with such an end. The log is not
+ * used here: it may be what failed. */
 #include "base/die.h"
 
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A log line, made without the log, which may be what failed. */
+/* In the form of a log line. */
 _Noreturn void
 die_assert(const char *cond, const char *file, int line, const char *func)
 {
