@@ -20,7 +20,11 @@ enum {
 static void on_notice(void *arg, const PGresult *notice);
 static bool is_standby_cut(const PGresult *notice);
 
-/* One round trip sets everything and shows what must be looked at. */
+/*
+ * One round trip sets everything and shows what must be looked at. All our statements find
+ * rows by key, and a prepared one is planned once: a plan that was made while a table was
+ * empty (a scan, a hash of all of it) must not be what runs when it has millions of rows.
+ */
 static const char setup_sql[] =
     "SELECT current_setting('synchronous_commit'),"
     " set_config('TimeZone', 'UTC', false),"
@@ -29,7 +33,11 @@ static const char setup_sql[] =
     " set_config('standard_conforming_strings', 'on', false),"
     " set_config('statement_timeout', $1, false),"
     " set_config('lock_timeout', $2, false),"
-    " set_config('idle_in_transaction_session_timeout', $3, false)";
+    " set_config('idle_in_transaction_session_timeout', $3, false),"
+    " set_config('plan_cache_mode', 'force_generic_plan', false),"
+    " set_config('enable_seqscan', 'off', false),"
+    " set_config('enable_hashjoin', 'off', false),"
+    " set_config('enable_mergejoin', 'off', false)";
 
 PGconn *
 pg_open(const char *dsn, const char *note, bool *standby_cut)
