@@ -141,9 +141,8 @@ note_connection(struct http_fields *f, str value)
 			f->close = true;
 		else if (str_eq_nocase(option, STR("keep-alive")))
 			f->keep_alive = true;
-		else if (http_is_framing_field(option))
-			return ERR_BAD_REQUEST;
-		else if (option.n > 0 && !http_is_all(option, HTTP_CHAR_TOKEN))
+		else if (http_is_framing_field(option) ||
+			 (option.n > 0 && !http_is_all(option, HTTP_CHAR_TOKEN)))
 			return ERR_BAD_REQUEST;
 	} while (rest.p != NULL);
 	return ERR_OK;
