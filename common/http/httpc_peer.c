@@ -267,7 +267,7 @@ static void
 feed(struct peer *p, str bytes)
 {
 	bool kept = buf_size(&p->in) > 0;
-	str rest, body;
+	str rest, body = STR_NULL;
 
 	if (kept) {
 		buf_add_str(&p->in, bytes);

@@ -276,7 +276,7 @@ exchange_answer(struct exchange *x, int status, enum err err, str type, const st
 		last = !x->head.keep_alive || x->close_after || httpd->draining;
 		bytes = compose(x, status, type, parts, count, last);
 	}
-	route_count(x->slot, status, took_us);
+	route_count(x, status, took_us);
 	log_answer(x, status, err, took_us, bytes.n);
 	x->state = RQ_ANSWERED;
 	x->conn = NULL;

@@ -92,7 +92,7 @@ struct exchange {
 	struct buf headers;          /* of the answer, by rq_header */
 	enum rq_state state;
 	bool in_step;     /* a step is on the stack */
-	bool counted;     /* in httpd's under_way */
+	bool counted;     /* its steps have begun: in httpd's under_way */
 	bool expired;     /* the deadline has passed */
 	bool unlogged;    /* no access log line */
 	bool close_after; /* rq_close_after */
@@ -188,7 +188,7 @@ void routes_init(struct httpd *httpd);
 void routes_fini(struct httpd *httpd);
 /* Sets slot, route and params. ERR_OK, or what to answer. */
 enum err route_find(struct exchange *x);
-void route_count(const struct slot *slot, int status, int64_t took_us);
+void route_count(const struct exchange *x, int status, int64_t took_us);
 
 /* httpd_ops.c */
 enum {

@@ -97,10 +97,12 @@ add_slot(struct httpd *httpd, const struct route *route, rq_step *first)
 }
 
 void
-route_count(const struct slot *slot, int status, int64_t took_us)
+route_count(const struct exchange *x, int status, int64_t took_us)
 {
-	counter_add(slot->by_class[status / 100], 1);
-	histogram_observe_us(slot->seconds, took_us);
+	counter_add(x->slot->by_class[status / 100], 1);
+	/* A refusal takes no time: it would hide how long the others take. */
+	if (x->counted)
+		histogram_observe_us(x->slot->seconds, took_us);
 }
 
 /* --- finding -------------------------------------------------------------------------

@@ -195,7 +195,7 @@ net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE])
 int
 net_port(int fd)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t size = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &size) != 0)
