@@ -21,18 +21,22 @@ from lint.checks import CHECKS  # noqa: E402
 
 PROGRAM_SECONDS = 180  # for one program of unit, store or bus tests
 FUZZ_SECONDS = 10  # for one fuzzer
-TAIL = 40
+TAIL = 30  # lines shown of what a failed command printed
+SHOWN = 8  # failures shown of one layer
 
 
 class Layer:
-    """Counts of one layer, and the file that gets what its programs print."""
+    """Counts of one layer, the file that gets what its programs print, and of each failure
+    the end of what its command printed."""
 
     def __init__(self, name, build):
         self.name = name
         self.passed = self.failed = 0
+        self.failures = []
         self.log = build / "test" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
+        self.command_at = 0  # where in the log the last command begins
 
     def note(self, text):
         with open(self.log, "a", encoding="utf-8") as log:
@@ -40,6 +44,7 @@ class Layer:
 
     def command(self, argv, seconds=None, **env):
         """Runs a command into the log; its exit status, or None when time ran out."""
+        self.command_at = self.log.stat().st_size
         self.note("+ " + " ".join(map(str, argv)))
         with open(self.log, "ab") as log:
             try:
@@ -62,15 +67,22 @@ class Layer:
         if ok:
             self.passed += 1
         else:
-            self.failed += 1
-            self.note(f"FAILED: {what}")
+            self.fail(1, what)
+
+    def fail(self, number, what):
+        self.failed += number
+        self.note(f"FAILED: {what}")
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            log.seek(self.command_at)
+            self.failures.append(log.read().splitlines()[-TAIL:])
 
     def count_junit(self, path, status, what):
         """Adds what a JUnit file says; a program that failed without saying so, or that
         ran nothing, counts as one failure."""
         tests, bad = _junit_totals(path)
         self.passed += tests - bad
-        self.failed += bad
+        if bad:
+            self.fail(bad, f"{bad} of {tests} tests of {what}")
         if tests == 0 or (status != 0 and bad == 0):
             self.count(False, f"{what} (exit {status}, {tests} tests reported)")
 
@@ -135,9 +147,9 @@ class Run:
             f"{name:<14} {layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s",
             flush=True,
         )
-        if layer.failed:
-            lines = layer.log.read_text(encoding="utf-8", errors="replace").splitlines()
-            print(*(f"    {line}" for line in lines[-TAIL:]), sep="\n")
+        for lines in layer.failures[:SHOWN]:
+            print(*(f"    {line}" for line in lines), sep="\n")
+        if layer.failures:
             print(f"    (all of it: {layer.log})", flush=True)
 
     # --- the layers ------------------------------------------------------------------
@@ -167,8 +179,10 @@ class Run:
             engines = Engines(directory, self.build / variant / "bin", Ports())
             try:
                 engines.start()
+                engines.pg.sql("CREATE ROLE tester SUPERUSER LOGIN PASSWORD 'tester'")
+                address = f"host=127.0.0.1 port={engines.pg.port} dbname=onrush"
                 env = {
-                    "TEST_PG_DSN": engines.pg.dsn(),
+                    "TEST_PG_DSN": f"{address} user=tester password=tester",
                     "TEST_REDIS_URL": engines.redis.url(),
                     "TEST_KAFKA_BROKERS": engines.kafka.brokers(),
                 }
@@ -198,10 +212,10 @@ class Run:
 
     def lint(self, layer):
         for check in CHECKS:
+            layer.command_at = layer.log.stat().st_size
             problems = check(self.build)
-            layer.note(f"{check.__name__}: {len(problems)} problems")
-            layer.note("\n".join(problems))
-            layer.count(not problems, check.__doc__)
+            layer.note("\n".join([f"+ {check.__name__}", *problems]))
+            layer.count(not problems, f"{check.__doc__} ({len(problems)} lines)")
 
 
 def main():

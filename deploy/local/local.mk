@@ -10,7 +10,7 @@ STACK := deploy/local/stack
 STACK_PARTS := build run $(if $(ONRUSH_PG_DSN),,postgres) $(if $(ONRUSH_REDIS_URL),,redis) \
 	$(if $(ONRUSH_KAFKA_BROKERS),,kafka)
 
-.PHONY: run stop status logs
+.PHONY: run stop status logs verify
 run: ## build and start everything on this machine, with demo data
 	@deploy/local/setup $(STACK_PARTS)
 	@$(MAKE) --no-print-directory all
@@ -24,3 +24,6 @@ status: ## say what runs
 
 logs: ## follow the logs of P=<program>, or of all
 	@$(STACK) logs $(P)
+
+verify: ## check a whole campaign of the running stack: C=<coupon id>
+	@$(B)/bin/onrush --config .run/onrush.env verify $(C)
