@@ -13,7 +13,8 @@ STACK_PARTS := build run $(if $(ONRUSH_PG_DSN),,postgres) $(if $(ONRUSH_REDIS_UR
 .PHONY: run stop status logs verify
 run: ## build and start everything on this machine, with demo data
 	@deploy/local/setup $(STACK_PARTS)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -q all 2>/dev/null || echo "Building."
+	@$(MAKE) -s --no-print-directory -j$$(nproc) all
 	@$(STACK) run --bin $(B)/bin
 
 stop: ## stop what `make run` started
