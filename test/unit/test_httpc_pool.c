@@ -151,6 +151,24 @@ test_connect_timeout(void **state)
 		close(fillers[i]);
 }
 
+/* A name may have several addresses, of which only one is served. */
+static void
+test_second_address_of_a_name(void **state)
+{
+	(void)state;
+	struct result r;
+	char address[40];
+
+	server_start(polite);
+	connect_with(1);
+	httpc_free(client);
+	snprintf(address, sizeof(address), "localhost%s", strchr(server.address, ':'));
+	conf.address = address;
+	client = httpc_new(loop, &conf);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask(&r, &post), ERR_OK);
+}
+
 static void
 test_unknown_name(void **state)
 {
@@ -379,6 +397,8 @@ main(void)
 		    test_full_queue_and_late_in_queue, init, fini),
 		cmocka_unit_test_setup_teardown(test_refused_then_there, init, fini),
 		cmocka_unit_test_setup_teardown(test_connect_timeout, init, fini),
+		cmocka_unit_test_setup_teardown(
+		    test_second_address_of_a_name, init, fini),
 		cmocka_unit_test_setup_teardown(test_unknown_name, init, fini),
 		cmocka_unit_test_setup_teardown(test_stale_connection, init, fini),
 		cmocka_unit_test_setup_teardown(test_fresh_connection_dies, init, fini),
