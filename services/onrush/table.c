@@ -136,19 +136,26 @@ table_print(const struct table *t, int indent)
 	}
 }
 
+/* C1 control characters are C2 80 to C2 9F in UTF-8. */
+static bool
+is_c1(const char *p)
+{
+	return (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] >= 0x80 &&
+	       (unsigned char)p[1] < 0xa0;
+}
+
 const char *
 printable(struct arena *arena, str text)
 {
 	char *copy = arena_strdup(arena, text);
+	bool utf8 = str_is_utf8(text);
 
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)copy[i];
-		bool c1 = c == 0xc2 && (unsigned char)copy[i + 1] < 0xa0 &&
-			  (unsigned char)copy[i + 1] >= 0x80;
 
-		if (c1)
-			copy[i++] = '?';
-		if (c < 0x20 || c == 0x7f || c1)
+		if (utf8 && is_c1(copy + i))
+			copy[i] = copy[i + 1] = '?';
+		else if (c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80))
 			copy[i] = '?';
 	}
 	return copy;

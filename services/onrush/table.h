@@ -27,7 +27,8 @@ void table_cell_str(struct table *t, str text);
 /* Prints heads and rows on stdout, each line after `indent` spaces. */
 void table_print(const struct table *t, int indent);
 
-/* The text with control characters replaced, in the arena, NUL-terminated. */
+/* The text with control characters, and all that is not ASCII if it is not UTF-8,
+ * replaced; in the arena, NUL-terminated. */
 const char *printable(struct arena *arena, str text);
 
 /* "1.2 ms", "3.4 s", in the arena. */
