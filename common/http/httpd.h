@@ -89,10 +89,13 @@ struct httpd_conf {
 struct httpd *httpd_new(struct worker *w, const struct httpd_conf *conf);
 
 /* Stops listening, tells keep-alive clients with "Connection: close", closes idle
- * connections, and calls worker_drained(w) when the last request has been answered. */
+ * connections a moment later (a request may be on its way), and calls worker_drained(w),
+ * from the loop, when the last request has been answered. */
 void httpd_drain(struct httpd *httpd);
 
-void httpd_free(struct httpd *httpd); /* NULL is fine */
+/* Closes everything. Requests whose I/O is still under way are forgotten: their rq_resume
+ * may come later and does nothing, those in rq_wait are cancelled. NULL is fine. */
+void httpd_free(struct httpd *httpd);
 
 /* The port that is listened on, for ONRUSH_LISTEN with port 0. */
 int httpd_port(const struct httpd *httpd);

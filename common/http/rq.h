@@ -13,7 +13,7 @@
  * has been answered and nothing is pending; then one function frees them. Each request
  * has one deadline (its route's). When it passes while an I/O is under way, 504 is sent
  * and the late result is dropped; while the request waits in rq_wait, its step resumes
- * with ERR_TIMEOUT instead.
+ * with ERR_TIMEOUT instead and must answer: there is no time for another wait or I/O.
  */
 #ifndef ONRUSH_HTTP_RQ_H
 #define ONRUSH_HTTP_RQ_H
