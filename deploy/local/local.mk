@@ -13,15 +13,15 @@ STACK_PARTS := build run $(if $(ONRUSH_PG_DSN),,postgres) $(if $(ONRUSH_REDIS_UR
 .PHONY: run stop status logs verify
 run: ## build and start everything on this machine, with demo data
 	@deploy/local/setup $(STACK_PARTS)
-	@$(MAKE) -q all 2>/dev/null || echo "Building."
+	@$(MAKE) -q --no-print-directory all 2>/dev/null || echo "Building."
 	@$(MAKE) -s --no-print-directory -j$$(nproc) all
 	@$(STACK) run --bin $(B)/bin
 
 stop: ## stop what `make run` started
-	@$(STACK) stop
+	@$(STACK) stop --bin $(B)/bin
 
-status: ## say what runs
-	@$(STACK) status
+status: ## say what runs, and what state it is in
+	@$(STACK) status --bin $(B)/bin
 
 logs: ## follow the logs of P=<program>, or of all
 	@$(STACK) logs $(P)

@@ -52,11 +52,13 @@ def stop(args):
 
 def status(args):
     """Say what runs."""
-    rows = LocalStack(args.dir, args.bin).status()
+    stack = LocalStack(args.dir, args.bin)
+    rows = stack.status()
     if rows is None:
         raise Trouble("Nothing is running; `make run` starts it.")
     for name, state, description in rows:
         print(f"{name:<20} {state:<10} {description}")
+    print("\n" + stack.onrush("status"), end="")
     if any(state not in UP for _, state, _ in rows):
         raise Trouble("Not everything runs; `make logs P=<name>` says why.")
 

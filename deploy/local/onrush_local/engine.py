@@ -31,6 +31,7 @@ class Engine:
 
     def __init__(self, directory, port):
         self.dir = Path(directory).resolve()
+        self.home = self.dir  # where its data is
         self.port = port
         self.log = self.dir / f"{self.name}.log"
         self.process = None

@@ -47,9 +47,7 @@ def run(argv, what, **options):
         raise Trouble(f"{what}: {argv[0]} cannot be run ({error.strerror}).") from error
     if done.returncode != 0:
         tail = "\n    ".join(done.stdout.strip().splitlines()[-8:])
-        raise Trouble(
-            f"{what}: '{Path(argv[0]).name}' failed (exit {done.returncode}):\n    {tail}"
-        )
+        raise Trouble(f"{what} ({Path(argv[0]).name} ended with {done.returncode}):\n    {tail}")
     return done.stdout
 
 

@@ -62,13 +62,18 @@ class LocalStack:
                 say("Starting " + ", ".join(e.name for e in self.engines.values()) + ".")
             for engine in self.engines.values():
                 engine.prepare()
+                if engine.home != engine.dir:
+                    say(f"The data of {engine.name} is in {engine.home}.")
             changed = self._write_settings()
             self.supervisor.configure(self._engine_jobs() + self._program_jobs())
             self.supervisor.start()
             self._wait_for_engines()
             self._fill(say)
             self._start_programs(changed, say)
-            self.onrush("wait")
+            try:
+                self.onrush("wait")
+            except Trouble as trouble:
+                raise Trouble(f"{trouble}\n`make logs P=<name>` shows a program's log.") from None
 
     def _check_ports(self):
         ours = self.supervisor.pid()
