@@ -1,14 +1,14 @@
 """What the coupon tests share: making campaigns, asking for coupons, looking at the truth."""
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 PROGRAMS = ("coupon-publisher", "coupon")
 
 
 def instant(**delta):
     """A time so far from now, as the API takes it."""
-    return (datetime.now(timezone.utc) + timedelta(**delta)).isoformat()
+    return (datetime.now(UTC) + timedelta(**delta)).isoformat()
 
 
 def campaign(world, coupon_id=1, quantity=10, **more):
