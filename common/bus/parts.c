@@ -12,7 +12,7 @@ enum {
 	COMMIT_EVERY_US = 200000,
 	BACKOFF_MIN_US = 100000,
 	BACKOFF_MAX_US = 30000000,
-	SEEK_WAIT_MS = 5000, /* 2.0.2 waits a thousandth of it: see go_back */
+	SEEK_WAIT_MS = 20000, /* 2.0.2 waits a thousandth of it: see go_back */
 	COMMITTED_WAIT_MS = 2000,
 };
 
@@ -56,6 +56,24 @@ list_of_one(const struct parts *ps, int32_t partition, int64_t offset)
 	return one;
 }
 
+static void
+pause_part(const struct parts *ps, int32_t partition)
+{
+	rd_kafka_topic_partition_list_t *one = list_of_one(ps, partition, 0);
+
+	rd_kafka_pause_partitions(ps->rk, one);
+	rd_kafka_topic_partition_list_destroy(one);
+}
+
+static void
+resume_part(const struct parts *ps, int32_t partition)
+{
+	rd_kafka_topic_partition_list_t *one = list_of_one(ps, partition, 0);
+
+	rd_kafka_resume_partitions(ps->rk, one);
+	rd_kafka_topic_partition_list_destroy(one);
+}
+
 /* --- assignment ----------------------------------------------------------------------
  */
 
@@ -87,12 +105,17 @@ parts_assign(struct parts *ps, const rd_kafka_topic_partition_list_t *list)
 	look_up_committed(ps, list);
 }
 
+/* librdkafka leaves a paused partition paused when it is revoked, for its next time. */
 void
 parts_clear(struct parts *ps)
 {
 	for (int32_t i = 0; i < ps->count; i++) {
-		tries_fini(&ps->list[i].tries);
-		ps->list[i] = (struct part){ .state = PART_AWAY };
+		struct part *p = &ps->list[i];
+
+		if (p->state == PART_WAITING)
+			resume_part(ps, i);
+		tries_fini(&p->tries);
+		*p = (struct part){ .state = PART_AWAY };
 	}
 	ps->dirty = false;
 }
@@ -100,7 +123,8 @@ parts_clear(struct parts *ps)
 void
 parts_fini(struct parts *ps)
 {
-	parts_clear(ps);
+	for (int32_t i = 0; i < ps->count; i++)
+		tries_fini(&ps->list[i].tries);
 	free(ps->list);
 	ps->list = NULL;
 	ps->count = 0;
@@ -148,15 +172,6 @@ backoff_us(int attempts)
 }
 
 static void
-pause_part(const struct parts *ps, int32_t partition)
-{
-	rd_kafka_topic_partition_list_t *one = list_of_one(ps, partition, 0);
-
-	rd_kafka_pause_partitions(ps->rk, one);
-	rd_kafka_topic_partition_list_destroy(one);
-}
-
-static void
 wait_before(struct parts *ps, struct part *p, const struct message *m, enum err reason)
 {
 	int64_t wait_us = backoff_us(m->attempts);
@@ -191,18 +206,20 @@ parts_retry(struct parts *ps, const struct message *m, enum err reason)
  */
 
 static bool
-seek(struct parts *ps, rd_kafka_topic_partition_list_t *one)
+seek(const struct parts *ps, int32_t partition, int64_t offset)
 {
+	rd_kafka_topic_partition_list_t *one = list_of_one(ps, partition, offset);
 	rd_kafka_error_t *error = rd_kafka_seek_partitions(ps->rk, one, SEEK_WAIT_MS);
 	rd_kafka_resp_err_t err = one->elems[0].err;
 
 	if (error != NULL)
 		err = rd_kafka_error_code(error);
 	rd_kafka_error_destroy(error);
+	rd_kafka_topic_partition_list_destroy(one);
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return true;
 	log_warn("kafka consumer %s: %s[%" PRId32 "] could not go back: %s", ps->name,
-	    ps->topic, one->elems[0].partition, rd_kafka_err2name(err));
+	    ps->topic, partition, rd_kafka_err2name(err));
 	return false;
 }
 
@@ -214,16 +231,13 @@ seek(struct parts *ps, rd_kafka_topic_partition_list_t *one)
 static void
 go_back(struct parts *ps, int32_t partition, struct part *p)
 {
-	rd_kafka_topic_partition_list_t *one = list_of_one(ps, partition, p->back_to);
-
-	rd_kafka_resume_partitions(ps->rk, one);
-	if (seek(ps, one)) {
+	resume_part(ps, partition);
+	if (seek(ps, partition, p->back_to)) {
 		p->state = PART_FLOWING;
 	} else {
-		rd_kafka_pause_partitions(ps->rk, one);
+		pause_part(ps, partition);
 		p->resume_us = clock_mono_us() + BACKOFF_MIN_US;
 	}
-	rd_kafka_topic_partition_list_destroy(one);
 }
 
 int64_t

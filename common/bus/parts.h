@@ -33,9 +33,9 @@ struct parts {
 	int64_t commit_due_us;
 };
 
-void parts_fini(struct parts *ps);
+void parts_fini(struct parts *ps); /* librdkafka's instance may be gone already */
 
-/* Takes over these partitions, or leaves all. Neither tells librdkafka. */
+/* Takes over these partitions, or leaves all. The caller tells librdkafka. */
 void parts_assign(struct parts *ps, const rd_kafka_topic_partition_list_t *list);
 void parts_clear(struct parts *ps);
 

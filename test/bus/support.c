@@ -4,9 +4,11 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/die.h"
 #include "base/uuid.h"
+#include "bus/producer.h"
 #include "bus/topics.h"
 
 const char *
@@ -117,6 +119,88 @@ void
 support_run_for(struct loop *loop, int64_t us)
 {
 	support_run_until(loop, NULL, NULL, us);
+}
+
+/* --- consumers ------------------------------------------------------------------------
+ */
+
+struct consumer *
+support_consumer(const char *topic, const char *group, const char *instance_id)
+{
+	const struct consumer_conf conf = { .brokers = support_brokers(),
+		.client_id = "test",
+		.group = group,
+		.instance_id = instance_id,
+		.topic = topic,
+		.session_timeout_us = 30 * SEC };
+	struct consumer *c = consumer_new(&conf);
+
+	assert_non_null(c);
+	return c;
+}
+
+void
+support_fill(const char *brokers, const char *topic, int partitions, int from, int count)
+{
+	const struct producer_conf conf = { .brokers = brokers,
+		.client_id = "test",
+		.linger_us = 1 * MS,
+		.timeout_us = 5 * SEC,
+		.max_queue = 100000 };
+	struct producer *p = producer_new(NULL, &conf);
+	char value[16];
+
+	assert_non_null(p);
+	for (int i = from; i < from + count; i++) {
+		for (int part = 0; part < partitions; part++) {
+			struct record r = { .topic = topic, .partition = part };
+
+			snprintf(value, sizeof(value), "%d", i);
+			r.value = str_of(value);
+			r.key = STR("key");
+			producer_send(p, &r, NULL, NULL);
+		}
+	}
+	assert_true(producer_flush(p, 10 * SEC));
+	producer_free(p);
+}
+
+size_t
+support_poll(struct consumer *c, struct message *m, size_t max, int64_t timeout_us)
+{
+	int64_t until_us = clock_mono_us() + timeout_us;
+	size_t n = 0;
+
+	while (n == 0 && clock_mono_us() < until_us)
+		n = consumer_poll(c, m, max, 100 * MS);
+	return n;
+}
+
+int
+support_number(const struct message *m)
+{
+	char text[16];
+
+	assert_true(m->value.n < sizeof(text));
+	memcpy(text, m->value.p, m->value.n);
+	text[m->value.n] = '\0';
+	return atoi(text);
+}
+
+void
+support_read(struct consumer *c, int first, int last)
+{
+	struct message m[BATCH];
+	size_t n;
+
+	while (first <= last) {
+		n = support_poll(c, m, BATCH, 10 * SEC);
+		assert_true(n > 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(support_number(&m[i]), first++);
+		consumer_ack(c, m, n);
+	}
+	assert_int_equal(first, last + 1);
 }
 
 /* --- the mock cluster ----------------------------------------------------------------

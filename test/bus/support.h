@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "bus/consumer.h"
 
 #define MS  CLOCK_US_PER_MS
 #define SEC CLOCK_US_PER_SEC
@@ -35,6 +36,23 @@ bool support_run_until(
     struct loop *loop, bool (*done)(void *arg), void *arg, int64_t timeout_us);
 /* Runs it for some time. */
 void support_run_for(struct loop *loop, int64_t us);
+
+enum {
+	BATCH = 256
+};
+
+struct consumer *
+support_consumer(const char *topic, const char *group, const char *instance_id);
+/* Values "0", "1", … into each partition, with the key "key". */
+void
+support_fill(const char *brokers, const char *topic, int partitions, int from, int count);
+/* One batch, or none after timeout_us. */
+size_t
+support_poll(struct consumer *c, struct message *m, size_t max, int64_t timeout_us);
+/* The value as a number. */
+int support_number(const struct message *m);
+/* Reads values first..last of the only partition in order and acknowledges them. */
+void support_read(struct consumer *c, int first, int last);
 
 /* One broker inside this process that can be told to misbehave. */
 struct mock;

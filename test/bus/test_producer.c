@@ -125,7 +125,7 @@ test_reports_and_order(void **state)
 	struct producer *p = new_producer(loop, support_brokers(), 30000, 5 * SEC);
 	struct order o = { .right = true };
 	struct tally t = { 0 };
-	char key[2] = "a", value[8], err[256];
+	char key[2] = "a", value[16], err[256];
 
 	(void)state;
 	for (int i = 0; i < 30000; i++) {
