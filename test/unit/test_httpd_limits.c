@@ -21,10 +21,20 @@ answer(struct rq *rq)
 	return rq_ok(rq, STR_NULL);
 }
 
+static atomic_int begun;
+static atomic_bool held;
+
 static rq_next
-soon(struct rq *rq)
+while_held(struct rq *rq)
 {
-	return rig_io(rq, answer, 100000, ERR_OK);
+	return held ? rig_io(rq, while_held, 1000, ERR_OK) : rq_ok(rq, STR_NULL);
+}
+
+static rq_next
+hold(struct rq *rq)
+{
+	begun++;
+	return rig_io(rq, while_held, 1000, ERR_OK);
 }
 
 static rq_next
@@ -38,7 +48,7 @@ large(struct rq *rq)
 
 static const struct route routes[] = {
 	{ HTTP_GET, "/ok", answer, 1000000, 0, 0 },
-	{ HTTP_GET, "/soon", soon, 1000000, 0, 0 },
+	{ HTTP_GET, "/hold", hold, 9000000, 0, 0 },
 	{ HTTP_GET, "/large", large, 1000000, 0, 0 },
 	{ HTTP_POST, "/body", answer, 1000000, 1000, 0 },
 };
@@ -48,6 +58,8 @@ static const struct route routes[] = {
 static void
 start(void)
 {
+	begun = 0;
+	held = true;
 	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
 }
 
@@ -176,9 +188,9 @@ test_too_many_requests(void **state)
 	start();
 	for (int i = 0; i < 3; i++) {
 		busy[i] = rig_dial(&rig);
-		rig_put(busy[i], REQUEST("/soon"));
+		rig_put(busy[i], REQUEST("/hold"));
 	}
-	poll(NULL, 0, 20);
+	RIG_UNTIL(begun == 3);
 	fd = rig_dial(&rig);
 	start_us = clock_mono_us();
 	for (int i = 0; i < 2; i++) {
@@ -192,6 +204,7 @@ test_too_many_requests(void **state)
 	rig_put(fd, REQUEST("/healthz"));
 	rig_read(fd, &reply);
 	assert_int_equal(reply.status, 200);
+	held = false;
 	for (int i = 0; i < 3; i++) {
 		rig_read(busy[i], &reply);
 		assert_int_equal(reply.status, 200);
@@ -289,8 +302,8 @@ test_drain(void **state)
 	used = rig_dial(&rig);
 	rig_put(used, REQUEST("/ok"));
 	rig_read(used, &reply);
-	rig_put(busy, REQUEST("/soon"));
-	poll(NULL, 0, 20);
+	rig_put(busy, REQUEST("/hold"));
+	RIG_UNTIL(begun == 1);
 	rig_call(&rig, rig_drain_now, &rig);
 	assert_false(rig.drained);
 	/* A request that was on its way is served; nobody new is. */
@@ -304,6 +317,7 @@ test_drain(void **state)
 	used = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(used, (struct sockaddr *)&sa, sizeof(sa)), -1);
 	close(used);
+	held = false;
 	rig_read(busy, &reply);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(rig_header(&reply, "Connection"), "close");

@@ -15,7 +15,7 @@ static struct rig rig;
 static struct reply reply;
 
 /* What handlers did; written on the loop's thread. */
-static atomic_int finished, cancelled, late_steps;
+static atomic_int begun, finished, cancelled, late_steps;
 static struct rq *parked; /* in rq_wait */
 
 #define REQUEST(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -34,6 +34,7 @@ chain_1(struct rq *rq)
 {
 	struct chain *chain = ARENA_NEW(rq->arena, struct chain);
 
+	begun++;
 	rq->ctx = chain;
 	chain->steps = 1;
 	return rig_io(rq, chain_2, 0, ERR_CONFLICT_RETRY);
@@ -86,12 +87,14 @@ too_late(struct rq *rq)
 static rq_next
 slow(struct rq *rq)
 {
-	return rig_io(rq, too_late, 300000, ERR_OK);
+	begun++;
+	return rig_io(rq, too_late, 1000000, ERR_OK);
 }
 
 static rq_next
 soon(struct rq *rq)
 {
+	begun++;
 	return rig_io(rq, report, 20000, ERR_OK);
 }
 
@@ -107,6 +110,7 @@ static rq_next
 park(struct rq *rq)
 {
 	ASSERT(parked == NULL);
+	begun++;
 	parked = rq;
 	return rq_wait(rq, report, 0, on_cancel);
 }
@@ -208,7 +212,7 @@ static int
 start(void **state)
 {
 	(void)state;
-	finished = cancelled = late_steps = 0;
+	begun = finished = cancelled = late_steps = 0;
 	parked = NULL;
 	rig_init(&rig);
 	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
@@ -337,7 +341,7 @@ test_late_result_is_dropped(void **state)
 	rig_put(fd, REQUEST("/slow"));
 	rig_read(fd, &reply);
 	assert_int_equal(reply.status, 504);
-	assert_in_range(clock_mono_us() - start_us, 50000, 250000);
+	assert_in_range(clock_mono_us() - start_us, 50000, 900000);
 	/* The connection goes on at once; the request lives until its I/O has ended. */
 	rig_put(fd, REQUEST("/chain"));
 	rig_read(fd, &reply);
@@ -345,7 +349,7 @@ test_late_result_is_dropped(void **state)
 	assert_int_equal(under_way(), 1);
 	while (under_way() > 0)
 		continue;
-	assert_in_range(clock_mono_us() - start_us, 300000, 5000000);
+	assert_in_range(clock_mono_us() - start_us, 1000000, 5000000);
 	assert_int_equal(late_steps, 0);
 	close(fd);
 }
@@ -384,7 +388,7 @@ static void
 test_server_ends_with_requests_under_way(void **state)
 {
 	(void)state;
-	static const char *const paths[] = { REQUEST("/soon"), REQUEST("/slow"),
+	static const char *const paths[] = { REQUEST("/slow"), REQUEST("/slow"),
 		REQUEST("/park"), "GET /sl" };
 	int fds[ARRAY_LEN(paths)];
 
@@ -392,7 +396,7 @@ test_server_ends_with_requests_under_way(void **state)
 		fds[i] = rig_dial(&rig);
 		rig_put(fds[i], paths[i]);
 	}
-	poll(NULL, 0, 10);
+	RIG_UNTIL(begun == 3);
 	rig_call(&rig, rig_free_now, &rig);
 	assert_int_equal(cancelled, 1);
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -400,7 +404,7 @@ test_server_ends_with_requests_under_way(void **state)
 		assert_int_equal(reply.status, 0);
 		close(fds[i]);
 	}
-	poll(NULL, 0, 400); /* until the I/O has ended */
+	RIG_UNTIL(rig_ios == 0);
 	assert_int_equal(finished, 0);
 	assert_int_equal(late_steps, 0);
 }
