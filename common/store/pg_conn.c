@@ -13,17 +13,27 @@
 #include "base/clock.h"
 
 enum {
+	MAX_KEYWORDS = 16,
+	USER_TIMEOUT_MS = 3000,
 	LOCK_TIMEOUT_MS = 1000,
 	IDLE_IN_TRANSACTION_MS = 5000
 };
 
+/* For PQconnectStartParams; keys end with a NULL. */
+struct keywords {
+	const char **keys, **values; /* borrowed */
+	size_t count;
+};
+
+static void add_keyword(struct keywords *k, const char *key, const char *value);
 static void on_notice(void *arg, const PGresult *notice);
 static bool is_standby_cut(const PGresult *notice);
 
 /*
- * One round trip sets everything and shows what must be looked at. All our statements find
- * rows by key, and a prepared one is planned once: a plan that was made while a table was
- * empty (a scan, a hash of all of it) must not be what runs when it has millions of rows.
+ * One round trip sets everything and shows what must be looked at. All our statements
+ * find rows by key, and a prepared one is planned once: a plan that was made while a
+ * table was empty (a scan, a hash of all of it) must not be what runs when it has
+ * millions of rows.
  */
 static const char setup_sql[] =
     "SELECT current_setting('synchronous_commit'),"
@@ -40,24 +50,46 @@ static const char setup_sql[] =
     " set_config('enable_mergejoin', 'off', false)";
 
 PGconn *
-pg_open(const char *dsn, const char *note, bool *standby_cut)
+pg_open(const char *dsn, const char *note, int64_t patience_us,
+    const struct pg_names *names, bool *standby_cut)
 {
-	char name[64];
-	/* What stands before dbname may be said otherwise in the dsn; what stands after
-	 * it may not. GSS is off because looking for its credentials may block. */
-	const char *keys[] = { "keepalives_idle", "keepalives_interval",
-		"keepalives_count", "tcp_user_timeout", "target_session_attrs",
-		"gssencmode", "dbname", "client_encoding", "application_name", NULL };
-	const char *values[] = { "5", "2", "2", "3000", "read-write", "disable", dsn,
-		"UTF8", name, NULL };
+	const char *keys[MAX_KEYWORDS + 1] = { NULL }, *values[MAX_KEYWORDS + 1];
+	struct keywords k = { keys, values, 0 };
+	char user_timeout[16], name[64];
+	int64_t half_ms = patience_us / CLOCK_US_PER_MS / 2;
 	PGconn *conn;
 
+	snprintf(user_timeout, sizeof(user_timeout), "%d",
+	    half_ms < USER_TIMEOUT_MS ? (int)half_ms : USER_TIMEOUT_MS);
 	snprintf(name, sizeof(name), "onrush-%s", note);
+	/* What stands before dbname may be said otherwise in the dsn. */
+	add_keyword(&k, "keepalives_idle", "5");
+	add_keyword(&k, "keepalives_interval", "2");
+	add_keyword(&k, "keepalives_count", "2");
+	add_keyword(&k, "tcp_user_timeout", user_timeout);
+	add_keyword(&k, "target_session_attrs", "read-write");
+	add_keyword(&k, "gssencmode", "disable"); /* looking for credentials may block */
+	add_keyword(&k, "dbname", dsn);
+	add_keyword(&k, "client_encoding", "UTF8");
+	add_keyword(&k, "application_name", name);
+	if (names != NULL && names->count > 0) {
+		add_keyword(&k, "host", buf_str(&names->host).p);
+		add_keyword(&k, "hostaddr", buf_str(&names->hostaddr).p);
+		add_keyword(&k, "port", buf_str(&names->port).p);
+	}
 	conn = PQconnectStartParams(keys, values, 1);
 	ASSERT(conn != NULL);
 	*standby_cut = false;
 	PQsetNoticeReceiver(conn, on_notice, standby_cut);
 	return conn;
+}
+
+static void
+add_keyword(struct keywords *k, const char *key, const char *value)
+{
+	ASSERT(k->count < MAX_KEYWORDS);
+	k->keys[k->count] = key;
+	k->values[k->count++] = value;
 }
 
 void

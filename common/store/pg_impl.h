@@ -12,18 +12,21 @@
 
 #include "base/err.h"
 #include "store/pg.h"
+#include "store/pg_names.h"
 
 /*
  * Begins to connect: PQconnectPoll goes on. Never NULL; PQstatus says CONNECTION_BAD for
- * a dsn that cannot be parsed. A dead peer is noticed within 3 s (tcp_user_timeout) and a
- * read-only server is passed over, unless the dsn says otherwise. Names in the dsn are
- * resolved by libpq and block; addresses and Unix sockets do not.
+ * a dsn that cannot be parsed. A read-only server is passed over, and one that does not
+ * answer for 3 s or half of patience_us is given up (tcp_user_timeout), so that the
+ * next host gets its turn; unless the dsn says otherwise. `names` (NULL: none) has the
+ * addresses of the dsn's hosts; without it libpq resolves names and blocks.
  *
  * *standby_cut (borrowed for the connection's life) becomes true when the server says
  * that it stopped waiting for the synchronous standby: the commit that is under way is
  * local only, so its outcome is unknown whatever the server answers.
  */
-PGconn *pg_open(const char *dsn, const char *note, bool *standby_cut);
+PGconn *pg_open(const char *dsn, const char *note, int64_t patience_us,
+    const struct pg_names *names, bool *standby_cut);
 
 /* Ends the program with a sentence if the dsn is not one. */
 void pg_check_dsn(const char *dsn);

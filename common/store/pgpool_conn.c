@@ -1,9 +1,9 @@
 /*
  * One connection of the pool, from connecting to closing.
  *
- *   DOWN ─> CONNECTING ─> SETUP ─> READY ─> RETIRING
- *    ^          │           │        │         │
- *    └──────────┴─ BROKEN <─┴────────┴─────────┘    after a back-off
+ *   DOWN ─> RESOLVING ─> CONNECTING ─> SETUP ─> READY ─> RETIRING
+ *    ^          │            │           │        │         │
+ *    └──────────┴── BROKEN <─┴───────────┴────────┴─────────┘    after a back-off
  *
  * Each unit is [PREPARE] EXECUTE SYNC; its outcome counts when the sync is answered. A
  * failure anywhere, a wrong answer or a missed deadline breaks the connection: the timer
@@ -17,13 +17,15 @@
 #include "app/log.h"
 #include "base/clock.h"
 
-#define CONNECT_US     (10 * CLOCK_US_PER_SEC)
+#define CONNECT_US     (6 * CLOCK_US_PER_SEC)
 #define BACKOFF_MIN_US (50 * CLOCK_US_PER_MS)
 #define BACKOFF_MAX_US (2 * CLOCK_US_PER_SEC)
 
 static void enter(struct pgpool_conn *c, enum pgpool_state state);
 static void on_timer(void *arg);
 static void on_io(void *arg, unsigned ready);
+static void start_resolving(struct pgpool_conn *c);
+static void step_resolving(struct pgpool_conn *c);
 static void start_connecting(struct pgpool_conn *c);
 static void step_connecting(struct pgpool_conn *c);
 static void want_connecting(struct pgpool_conn *c, PostgresPollingStatusType status);
@@ -44,6 +46,7 @@ pgpool_conn_init(struct pgpool_conn *c, struct pgpool *pool)
 	c->state = CONN_DOWN;
 	TAILQ_INIT(&c->sent);
 	c->backoff_us = BACKOFF_MIN_US;
+	pg_names_init(&c->names, pool->conf.dsn);
 	c->timer = loop_timer_new(pool->loop, on_timer, c);
 	loop_timer_set(c->timer, 0);
 }
@@ -55,6 +58,7 @@ pgpool_conn_fini(struct pgpool_conn *c)
 	close_conn(c, ERR_DRAINING);
 	loop_timer_free(c->timer);
 	c->timer = NULL;
+	pg_names_fini(&c->names);
 }
 
 bool
@@ -99,6 +103,8 @@ pgpool_conn_break(struct pgpool_conn *c, const char *why)
 		log_warn("PostgreSQL connection lost: %.*s", line, why);
 	else
 		log_debug("PostgreSQL connection lost: %.*s", line, why);
+	if (c->state != CONN_READY && c->state != CONN_RETIRING)
+		c->names.failures++;
 	enter(c, CONN_BROKEN);
 	if (c->io != NULL)
 		loop_io_want(c->io, 0);
@@ -122,7 +128,8 @@ on_timer(void *arg)
 	struct pgpool_conn *c = arg;
 
 	switch (c->state) {
-	case CONN_DOWN: start_connecting(c); return;
+	case CONN_DOWN: start_resolving(c); return;
+	case CONN_RESOLVING: step_resolving(c); return;
 	case CONN_CONNECTING: step_connecting(c); return;
 	case CONN_SETUP: pgpool_conn_break(c, "the session set-up took too long"); return;
 	case CONN_READY:
@@ -164,6 +171,7 @@ on_io(void *arg, unsigned ready)
 			flush(c);
 		return;
 	case CONN_DOWN:
+	case CONN_RESOLVING:
 	case CONN_BROKEN: return;
 	}
 	UNREACHABLE();
@@ -173,10 +181,34 @@ on_io(void *arg, unsigned ready)
  */
 
 static void
+start_resolving(struct pgpool_conn *c)
+{
+	pg_names_start(&c->names);
+	enter(c, CONN_RESOLVING);
+	step_resolving(c);
+}
+
+static void
+step_resolving(struct pgpool_conn *c)
+{
+	const char *why;
+
+	if (!pg_names_done(&c->names))
+		loop_timer_set(c->timer, RESOLVE_POLL_US);
+	else if (pg_names_take(&c->names, &why))
+		start_connecting(c);
+	else
+		pgpool_conn_break(c, why);
+}
+
+static void
 start_connecting(struct pgpool_conn *c)
 {
+	const struct pgpool_conf *conf = &c->pool->conf;
+
 	c->due_us = loop_now_us(c->pool->loop) + CONNECT_US;
-	c->pg = pg_open(c->pool->conf.dsn, c->pool->conf.role_note, &c->standby_cut);
+	c->pg =
+	    pg_open(conf->dsn, conf->role_note, CONNECT_US, &c->names, &c->standby_cut);
 	enter(c, CONN_CONNECTING);
 	if (PQstatus(c->pg) == CONNECTION_BAD)
 		pgpool_conn_break(c, PQerrorMessage(c->pg));
@@ -245,6 +277,7 @@ on_setup(void *arg, enum err err, const struct pg_result *result, const char *sq
 	}
 	loop_timer_stop(c->timer);
 	c->backoff_us = BACKOFF_MIN_US;
+	c->names.failures = 0;
 	enter(c, CONN_READY);
 	log_info("PostgreSQL connection ready, %zu of %zu", (size_t)c->pool->ready,
 	    c->pool->conf.conns);

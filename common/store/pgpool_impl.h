@@ -39,6 +39,7 @@ TAILQ_HEAD(pgpool_units, pgpool_unit);
 
 enum pgpool_state {
 	CONN_DOWN,       /* the timer will connect */
+	CONN_RESOLVING,  /* the timer asks whether the names have been looked up */
 	CONN_CONNECTING, /* PQconnectPoll; the timer runs its steps and its deadline */
 	CONN_SETUP,      /* the session set-up is the only unit */
 	CONN_READY,
@@ -49,6 +50,7 @@ enum pgpool_state {
 struct pgpool_conn {
 	struct pgpool *pool; /* borrowed */
 	enum pgpool_state state;
+	struct pg_names names;       /* of the dsn */
 	PGconn *pg;                  /* owned; NULL when down */
 	struct loop_io *io;          /* owned; on pg's socket */
 	struct loop_timer *timer;    /* owned */

@@ -62,6 +62,7 @@ pgsync_new(const char *dsn, const char *note, int64_t timeout_us)
 
 	ASSERT(timeout_us > 0);
 	pg_check_dsn(dsn);
+	link_init(&pg->link, dsn);
 	pg->dsn = xstrdup(dsn);
 	pg->note = xstrdup(note);
 	pg->timeout_us = timeout_us;
@@ -74,7 +75,7 @@ pgsync_free(struct pgsync *pg)
 	if (pg == NULL)
 		return;
 	clear_items(pg);
-	link_close(&pg->link);
+	link_fini(&pg->link);
 	free(pg->dsn);
 	free(pg->note);
 	free(pg);

@@ -6,9 +6,25 @@
 
 #include "base/clock.h"
 
-static bool connect_socket(struct pgsync_link *link, const char *dsn, const char *note);
+static bool resolve_names(struct pgsync_link *link);
+static bool connect_socket(
+    struct pgsync_link *link, const char *dsn, const char *note, int64_t timeout_us);
 static bool set_up_session(struct pgsync_link *link, int64_t timeout_us);
 static bool wait_for(struct pgsync_link *link, int events);
+
+void
+link_init(struct pgsync_link *link, const char *dsn)
+{
+	*link = (struct pgsync_link){ 0 };
+	pg_names_init(&link->names, dsn);
+}
+
+void
+link_fini(struct pgsync_link *link)
+{
+	link_close(link);
+	pg_names_fini(&link->names);
+}
 
 void
 link_start(struct pgsync_link *link, int64_t timeout_us)
@@ -25,8 +41,12 @@ bool
 link_open(struct pgsync_link *link, const char *dsn, const char *note, int64_t timeout_us)
 {
 	ASSERT(link->conn == NULL);
-	if (connect_socket(link, dsn, note) && set_up_session(link, timeout_us))
+	if (resolve_names(link) && connect_socket(link, dsn, note, timeout_us) &&
+	    set_up_session(link, timeout_us)) {
+		link->names.failures = 0;
 		return true;
+	}
+	link->names.failures++;
 	link_note(link, "no usable connection in time");
 	link_close(link);
 	return false;
@@ -53,11 +73,29 @@ link_is_alive(struct pgsync_link *link)
 }
 
 static bool
-connect_socket(struct pgsync_link *link, const char *dsn, const char *note)
+resolve_names(struct pgsync_link *link)
+{
+	const char *why;
+
+	pg_names_start(&link->names);
+	while (!pg_names_done(&link->names)) {
+		if (clock_mono_us() >= link->due_us)
+			return false;
+		poll(NULL, 0, RESOLVE_POLL_US / 1000);
+	}
+	if (pg_names_take(&link->names, &why))
+		return true;
+	link_note(link, why);
+	return false;
+}
+
+static bool
+connect_socket(
+    struct pgsync_link *link, const char *dsn, const char *note, int64_t timeout_us)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
-	link->conn = pg_open(dsn, note, &link->standby_cut);
+	link->conn = pg_open(dsn, note, timeout_us, &link->names, &link->standby_cut);
 	if (PQstatus(link->conn) == CONNECTION_BAD)
 		return false;
 	while (status != PGRES_POLLING_OK) {

@@ -8,6 +8,7 @@
 #include "store/pg_impl.h"
 
 struct pgsync_link {
+	struct pg_names names;       /* of the dsn */
 	PGconn *conn;                /* owned; NULL: not connected */
 	struct pg_prepared prepared; /* on conn */
 	int64_t due_us;              /* monotonic; when waiting ends */
@@ -19,6 +20,9 @@ struct pgsync_link {
 	char sqlstate[6];
 	char message[512];
 };
+
+void link_init(struct pgsync_link *link, const char *dsn);
+void link_fini(struct pgsync_link *link);
 
 /* Begins a call that may take timeout_us: forgets the last failure. */
 void link_start(struct pgsync_link *link, int64_t timeout_us);

@@ -130,7 +130,6 @@ on_io(void *arg, unsigned ready)
 static void
 start_resolving(struct redis_link *link)
 {
-	link->due_us = loop_now_us(link->loop) + CONNECT_US;
 	link->state = LINK_RESOLVING;
 	link->resolve = resolve_start(link->address);
 	step_resolving(link);
@@ -143,17 +142,15 @@ step_resolving(struct redis_link *link)
 	const char *why;
 	size_t count;
 
-	if (resolve_done(link->resolve)) {
-		count = resolve_result(link->resolve, &addrs, &why);
-		if (count == 0)
-			redis_link_break(link, why);
-		else
-			start_connecting(link, &addrs[link->attempts++ % count]);
-	} else if (loop_now_us(link->loop) < link->due_us) {
+	if (!resolve_done(link->resolve)) {
 		loop_timer_set(link->timer, RESOLVE_POLL_US);
-	} else {
-		redis_link_break(link, "resolving its name took too long");
+		return;
 	}
+	count = resolve_result(link->resolve, &addrs, &why);
+	if (count == 0)
+		redis_link_break(link, why);
+	else
+		start_connecting(link, &addrs[link->attempts++ % count]);
 }
 
 static void
@@ -169,7 +166,7 @@ start_connecting(struct redis_link *link, const struct net_addr *addr)
 	}
 	link->io = loop_io_new(link->loop, link->fd, on_io, link);
 	loop_io_want(link->io, LOOP_WRITE);
-	loop_timer_set(link->timer, link->due_us - loop_now_us(link->loop));
+	loop_timer_set(link->timer, CONNECT_US);
 }
 
 static void

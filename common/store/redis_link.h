@@ -44,7 +44,6 @@ struct redis_link {
 	struct buf out;            /* append here, then redis_link_flush */
 	struct arena *arena;       /* owned; of the reply under way */
 	redisReader *reader;       /* owned; in OPEN */
-	int64_t due_us;            /* of resolving and connecting */
 	int64_t backoff_us;        /* before the next attempt */
 };
 

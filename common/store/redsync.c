@@ -17,12 +17,12 @@
 #include "base/clock.h"
 #include "http/net.h"
 #include "store/redis_impl.h"
+#include "store/resolve.h"
 
 #define RETRY_US (500 * CLOCK_US_PER_MS)
 
 enum {
-	READ_SIZE = 16384,
-	MAX_ADDRESSES = 8
+	READ_SIZE = 16384
 };
 
 struct redsync {
@@ -134,26 +134,34 @@ is_alive(const struct redsync *r)
 static bool
 connect_any(struct redsync *r)
 {
-	struct net_addr addrs[MAX_ADDRESSES];
-	char why[256] = "no connection or no welcome in time";
-	size_t count;
+	struct resolve *resolve;
+	const struct net_addr *addrs;
+	const char *why = "its name was not resolved in time";
+	size_t count = 0;
+	bool connected = false;
 
 	if (clock_mono_us() < r->retry_us)
 		return false;
-	count = net_resolve(r->url.address, addrs, MAX_ADDRESSES, why, sizeof(why));
-	for (size_t i = 0; i < count; i++) {
-		if (connect_to(r, &addrs[i]) && say_hello(r)) {
-			log_info("Redis connection ready");
-			r->lost = false;
-			return true;
-		}
-		disconnect(r);
+	resolve = resolve_start(r->url.address);
+	while (!resolve_done(resolve) && clock_mono_us() < r->due_us)
+		poll(NULL, 0, RESOLVE_POLL_US / 1000);
+	if (resolve_done(resolve))
+		count = resolve_result(resolve, &addrs, &why);
+	for (size_t i = 0; i < count && !connected; i++) {
+		connected = connect_to(r, &addrs[i]) && say_hello(r);
+		if (!connected)
+			disconnect(r);
 	}
-	if (!r->lost)
-		log_warn("Redis at %s cannot be used: %s", r->url.address, why);
-	r->lost = true;
-	r->retry_us = clock_mono_us() + RETRY_US;
-	return false;
+	if (!connected)
+		r->retry_us = clock_mono_us() + RETRY_US;
+	if (connected)
+		log_info("Redis connection ready");
+	else if (!r->lost)
+		log_warn("Redis at %s cannot be used: %s", r->url.address,
+		    count > 0 ? "no connection or no welcome in time" : why);
+	r->lost = !connected;
+	resolve_free(resolve);
+	return connected;
 }
 
 static bool

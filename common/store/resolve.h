@@ -1,7 +1,8 @@
 /*
  * Names to addresses without blocking the loop: getaddrinfo may take seconds when the
  * name server is gone together with the server, which is when others need the loop most.
- * So a name is resolved by a thread of its own; numeric addresses need none.
+ * So a name is resolved by a thread of its own; numeric addresses need none. There is no
+ * deadline: getaddrinfo has one, and another thread would not be faster.
  */
 #ifndef ONRUSH_STORE_RESOLVE_H
 #define ONRUSH_STORE_RESOLVE_H

@@ -146,7 +146,7 @@ watch(struct loop *loop, bool (*check)(void *arg), void *arg, int64_t us)
 void
 run_until(struct loop *loop, bool (*check)(void *arg), void *arg)
 {
-	if (!watch(loop, check, arg, 10 * CLOCK_US_PER_SEC))
+	if (!watch(loop, check, arg, 15 * CLOCK_US_PER_SEC))
 		fail_msg("it never happened");
 }
 

@@ -40,7 +40,7 @@ int peer_accepted(const struct peer *peer);        /* connections, in all */
 int peer_port(const struct peer *peer);
 void peer_free(struct peer *peer);
 
-/* Runs the loop until check(arg) is true; fails the test after ten seconds. */
+/* Runs the loop until check(arg) is true; fails the test after 15 seconds. */
 void run_until(struct loop *loop, bool (*check)(void *arg), void *arg);
 /* Runs the loop for that long: to see that something does not happen. */
 void run_for(struct loop *loop, int64_t us);

@@ -532,6 +532,28 @@ a_role_that_does_not_wait_for_commits_is_refused(void **state)
 	assert_false(pgpool_is_up(f->pool));
 }
 
+/* The first host accepts and is silent: the attempt after it begins with the second. */
+static void
+the_next_host_gets_its_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *peer = peer_new(NULL, 0);
+	char host[64], dsn[1024];
+	int port;
+
+	pg_address(host, &port);
+	snprintf(dsn, sizeof(dsn), "%s host=localhost,%s port=%d,%d", test_pg_dsn(), host,
+	    peer_port(peer), port);
+	f->conf.dsn = dsn;
+	f->conf.conns = 1;
+	f->pool = pgpool_new(f->loop, &f->conf);
+	run_until(f->loop, all_up, f);
+	exec(f, &one, NULL);
+	finish(f);
+	assert_int_equal(f->calls[0].err, ERR_OK);
+	peer_free(peer);
+}
+
 /* The server's bytes end after 0, 1, 2, … of them: what is reported must be true. */
 static void
 a_connection_may_end_at_every_byte(void **state)
@@ -696,6 +718,7 @@ main(void)
 		TEST(a_crashed_server_is_unavailable_and_comes_back),
 		TEST(without_a_server_the_answer_is_immediate),
 		TEST(a_silent_server_is_never_up),
+		TEST(the_next_host_gets_its_turn),
 		TEST(a_role_that_does_not_wait_for_commits_is_refused),
 		TEST(a_connection_may_end_at_every_byte),
 		cmocka_unit_test_setup_teardown(

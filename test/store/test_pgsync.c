@@ -536,6 +536,27 @@ a_silent_server_is_unavailable_in_time(void **state)
 	assert_non_null(strstr(pgsync_message(f->pg), "refused"));
 }
 
+/* The first host accepts and is silent: the attempt after it begins with the second. */
+static void
+the_next_host_gets_its_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *peer = peer_new(NULL, 0);
+	char host[64], dsn[1024];
+	int port;
+
+	pg_address(host, &port);
+	snprintf(dsn, sizeof(dsn), "%s host=localhost,%s port=%d,%d", test_pg_dsn(), host,
+	    peer_port(peer), port);
+	pgsync_free(f->pg);
+	f->pg = pgsync_new(dsn, "test", CLOCK_US_PER_SEC);
+	queue_insert(f, 1, "a");
+	assert_int_equal(pgsync_run(f->pg), ERR_UNAVAILABLE);
+	queue_insert(f, 1, "a");
+	assert_int_equal(pgsync_run(f->pg), ERR_OK);
+	peer_free(peer);
+}
+
 static void
 a_role_that_does_not_wait_for_commits_is_refused(void **state)
 {
@@ -615,6 +636,7 @@ main(void)
 		TEST(a_killed_backend_has_not_committed),
 		TEST(a_connection_may_end_at_every_byte),
 		TEST(a_silent_server_is_unavailable_in_time),
+		TEST(the_next_host_gets_its_turn),
 		TEST(a_role_that_does_not_wait_for_commits_is_refused),
 		cmocka_unit_test_setup_teardown(
 		    a_cut_standby_wait_is_unknown, set_up, forget_standby),
