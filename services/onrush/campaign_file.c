@@ -17,8 +17,7 @@ add_line(const struct sha256 *sum, str line)
 	return sha256_of((str[]){ { (const char *)sum->b, SHA256_SIZE }, line }, 2);
 }
 
-/* --- writing -------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------- */
 
 struct campaign_writer {
 	FILE *out;         /* borrowed */
@@ -123,8 +122,7 @@ campaign_writer_end(struct campaign_writer *w)
 	return end_line(w, &json) && fflush(w->out) == 0;
 }
 
-/* --- reading -------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------- */
 
 struct file {
 	struct arena *line_arena;         /* owned; one line */

@@ -108,8 +108,7 @@ campaign_get(struct json_reader *r, const struct json *object, struct campaign *
 	c->expires_us = json_get_time(r, object, "expiresAt", INT64_MAX);
 }
 
-/* --- on the terminal -----------------------------------------------------------------
- */
+/* --- on the terminal -------------------------------------------------------- */
 
 struct table *
 campaign_table(struct arena *arena)

@@ -13,8 +13,7 @@ enum {
 	LIST_MAX = 1000
 };
 
-/* --- answers -------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------- */
 
 /* Prints the one campaign of an answer, or all of its list "coupons". */
 static int
@@ -69,8 +68,7 @@ call_about(struct ctl *ctl, const char *before, const char *after, str body)
 	    body, false);
 }
 
-/* --- the simple ones -----------------------------------------------------------------
- */
+/* --- the simple ones -------------------------------------------------------- */
 
 static int
 list(struct ctl *ctl)
@@ -109,8 +107,7 @@ restock(struct ctl *ctl)
 	    str_of(arena_printf(ctl->arena, "{\"quantity\":%" PRId64 "}", quantity)));
 }
 
-/* --- create --------------------------------------------------------------------------
- */
+/* --- create ----------------------------------------------------------------- */
 
 /* "+5m" and the like as microseconds; false when it is not that. */
 static bool
@@ -216,8 +213,7 @@ create(struct ctl *ctl)
 	return status;
 }
 
-/* --- the table -----------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------- */
 
 static const struct ctl_option output[] = { CTL_OUTPUT_OPTION };
 

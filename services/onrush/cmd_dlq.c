@@ -50,8 +50,7 @@ header(const struct topic_record *record, const char *name)
 	return STR_NULL;
 }
 
-/* --- list ----------------------------------------------------------------------------
- */
+/* --- list ------------------------------------------------------------------- */
 
 int64_t
 dlq_depth(const struct ctl *ctl, const char *topic, char *why, size_t why_size)
@@ -89,8 +88,7 @@ list(struct ctl *ctl)
 	return CTL_OK;
 }
 
-/* --- show ----------------------------------------------------------------------------
- */
+/* --- show ------------------------------------------------------------------- */
 
 static void
 print_text(struct arena *arena, const struct topic_record *record)
@@ -192,8 +190,7 @@ show(struct ctl *ctl)
 	return status;
 }
 
-/* --- replay --------------------------------------------------------------------------
- */
+/* --- replay ----------------------------------------------------------------- */
 
 static void
 on_delivery(void *arg, enum err err)
@@ -284,8 +281,7 @@ replay(struct ctl *ctl)
 	return status;
 }
 
-/* --- the table -----------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------- */
 
 static const struct ctl_option show_options[] = { CTL_OUTPUT_OPTION };
 

@@ -122,8 +122,7 @@ run_step(struct step *s, int64_t due_us)
 	return CTL_OK;
 }
 
-/* --- what is there -------------------------------------------------------------------
- */
+/* --- what is there ---------------------------------------------------------- */
 
 static const char *
 applied_sha(const struct pg_result *rows, const char *version, struct arena *arena)
@@ -211,8 +210,7 @@ print_status(
 	return pending == 0 ? CTL_OK : CTL_FAILED;
 }
 
-/* --- the command ---------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------ */
 
 static int
 apply(struct ctl *ctl, struct pgsync *pg, const struct migrations *files)

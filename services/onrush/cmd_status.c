@@ -6,8 +6,7 @@
 #include "onrush/commands.h"
 #include "onrush/status.h"
 
-/* --- for people ----------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------- */
 
 static void
 print_targets(struct ctl *ctl, const struct status *s)
@@ -89,8 +88,7 @@ print_dlqs(struct ctl *ctl, const struct status *s)
 	table_print(t, 0);
 }
 
-/* --- for programs --------------------------------------------------------------------
- */
+/* --- for programs ----------------------------------------------------------- */
 
 static void
 put_targets(struct json_writer *w, const struct status *s)
@@ -161,8 +159,7 @@ print_json(const struct status *s)
 	buf_fini(&text);
 }
 
-/* --- the command ---------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------ */
 
 static int
 verdict(const struct status *s)

@@ -44,8 +44,7 @@ close_input(FILE *f)
 		fclose(f);
 }
 
-/* --- what clients saw ----------------------------------------------------------------
- */
+/* --- what clients saw ------------------------------------------------------- */
 
 /* Takes one line; false with *why when it is not a sighting. */
 static bool
@@ -100,8 +99,7 @@ take_sightings(struct verify *v, const char *path)
 	return ok;
 }
 
-/* --- a campaign ----------------------------------------------------------------------
- */
+/* --- a campaign ------------------------------------------------------------- */
 
 static bool
 on_begin(void *arg, const struct campaign *c)
@@ -207,8 +205,7 @@ verify_campaigns(struct ctl *ctl, const struct keys *keys)
 	return status;
 }
 
-/* --- a receipt -----------------------------------------------------------------------
- */
+/* --- a receipt -------------------------------------------------------------- */
 
 static bool
 read_whole(const char *path, struct buf *text)

@@ -79,7 +79,7 @@ struct ctl {
 	struct arena *arena; /* owned by main; lives as long as the command */
 };
 
-/* --- options ------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------- */
 
 /* Reads what stands after the command's name. False after a sentence on stderr. */
 bool ctl_parse(struct ctl *ctl, int argc, char **argv) MUST_USE;
@@ -100,16 +100,14 @@ bool ctl_json(const struct ctl *ctl);                     /* -o json */
 /* An operand as an id of 1..2^63-1; false after a sentence on stderr. */
 bool ctl_operand_id(const struct ctl *ctl, int index, int64_t *id) MUST_USE;
 
-/* --- what went wrong -----------------------------------------------------------------
- */
+/* --- what went wrong -------------------------------------------------------- */
 
 /* Prints "onrush: …" on stderr. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The same, and gives `status`. */
 int ctl_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* --- systems -------------------------------------------------------------------------
- */
+/* --- systems ---------------------------------------------------------------- */
 
 /* A connected PostgreSQL, or NULL after a sentence on stderr. The caller frees it. */
 struct pgsync *ctl_connect(const struct ctl *ctl, int64_t timeout_us);
@@ -117,8 +115,7 @@ struct pgsync *ctl_connect(const struct ctl *ctl, int64_t timeout_us);
 /* A topic's name with the prefix of the settings, in the arena. */
 const char *ctl_topic(const struct ctl *ctl, const char *name);
 
-/* --- help ----------------------------------------------------------------------------
- */
+/* --- help ------------------------------------------------------------------- */
 
 extern const struct ctl_command *const CTL_COMMANDS[]; /* ends with NULL */
 extern const struct conf_item CTL_CONF[];

@@ -87,8 +87,7 @@ target_look(
 	sight->took_us = clock_mono_us() - began_us;
 }
 
-/* --- naming them ---------------------------------------------------------------------
- */
+/* --- naming them ------------------------------------------------------------ */
 
 static bool
 parse_one(struct ctl *ctl, str word, struct target *t)

@@ -142,8 +142,7 @@ help_command(const char *name)
 	return any;
 }
 
-/* --- the page ------------------------------------------------------------------------
- */
+/* --- the page --------------------------------------------------------------- */
 
 /* Text for the page: lines that begin with two spaces become a block of code. */
 static void

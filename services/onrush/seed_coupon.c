@@ -200,8 +200,7 @@ reset(const struct planting *p)
 	return CTL_OK;
 }
 
-/* --- the switches in Redis -----------------------------------------------------------
- */
+/* --- the switches in Redis -------------------------------------------------- */
 
 static void
 queue_switch(const struct seeding *s, struct redsync *redis, const struct campaign *c)

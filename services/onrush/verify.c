@@ -111,8 +111,7 @@ verify_begin(struct verify *v, const struct campaign *c)
 	v->last_hash = receipt_chain_start(c->coupon_id);
 }
 
-/* --- pieces --------------------------------------------------------------------------
- */
+/* --- pieces ----------------------------------------------------------------- */
 
 static void
 check_rank(struct verify *v, int64_t rank)
@@ -221,8 +220,7 @@ verify_seen(struct verify *v, const struct verify_sighting *s)
 	v->seen++;
 }
 
-/* --- the whole -----------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------- */
 
 static int
 compare_i64(int64_t a, int64_t b)
@@ -391,8 +389,7 @@ verify_seen_count(const struct verify *v)
 	return v->seen;
 }
 
-/* --- one receipt ---------------------------------------------------------------------
- */
+/* --- one receipt ------------------------------------------------------------ */
 
 static const char *
 what_is_wrong(const struct receipt *r, const struct sha256 *path, size_t path_count,

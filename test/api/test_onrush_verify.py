@@ -3,6 +3,7 @@
 The export is checked a second time in Python, from the description in receipt.h alone.
 """
 
+import concurrent.futures
 import hashlib
 import json
 import struct
@@ -90,10 +91,10 @@ def test_nothing_issued_is_clean(sold, tmp_path):
 
 
 def test_several(sold):
-    done = sold.onrush("verify", 1, 2, 3, check=False)
+    done = sold.onrush("verify", 1, 2, 99, check=False)
     assert done.returncode == 1
     assert done.stdout.count("Clean.") == 2
-    assert "there is no campaign 3" in done.stderr
+    assert "there is no campaign 99" in done.stderr
 
 
 def test_another_reader_agrees(sold, tmp_path):
@@ -125,6 +126,22 @@ def receipt_entry(coupon_id, line):
     numbers = struct.pack(">qqqq", coupon_id, line["rank"], line["userId"], micros)
     request = uuid.UUID(line["requestId"]).bytes
     return hashlib.sha256(b"onrush-receipt-v1" + numbers + request).digest()
+
+
+def test_in_the_middle_of_a_sale(world):
+    """One snapshot: count, rows and heads fit each other while more are issued."""
+    world.start(*PROGRAMS)
+    campaign(world, 3, 100000)
+    requests = [post("/coupons", {"userId": user, "couponId": 3}) for user in range(1, 6001)]
+    counts = []
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sale = pool.submit(crowd, world.port("coupon"), requests, 50)
+        while not sale.done():
+            status, report = verify(world, 3)
+            assert (status, report["clean"]) == (0, True), report
+            counts.append(report["issued"])
+    assert counts == sorted(counts)
+    assert any(0 < count < 6000 for count in counts)
 
 
 # --- what somebody with the database's password did -------------------------------------

@@ -1,6 +1,7 @@
 """onrush wait, probe and status: what is there, what is not, and why."""
 
 import json
+import socket
 import threading
 import time
 
@@ -99,6 +100,46 @@ def test_probe_of_one_that_is_not_ready(shop):
         assert time.monotonic() < end
     assert done.returncode == 1
     assert "not ready" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "sentence"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 0, "ready"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0, "ready"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", 0, "ready"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, "ready"),
+        (b'HTTP/1.1 503 x\r\nContent-Length: 24\r\n\r\n{"message":"Not\\u001b!"}', 1, "Not?!"),
+        (b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", 1, "it answered 503"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", 3, "ended too early"),
+        (b"+PONG\r\n", 3, "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 3, "not HTTP"),
+        (b"", 3, "closed before an answer"),
+        (None, 3, "no answer"),
+    ],
+)
+def test_probe_of_all_kinds_of_answers(module_world, answer, status, sentence):
+    """None: it never says anything; then the probe ends by itself after two seconds."""
+    port = module_world.engines.ports.take()
+    with socket.create_server(("127.0.0.1", port)) as server:
+        thread = threading.Thread(target=answer_once, args=(server, answer))
+        thread.start()
+        began = time.monotonic()
+        done = module_world.onrush("probe", f"127.0.0.1:{port}", check=False)
+        thread.join()
+    assert (done.returncode, time.monotonic() - began < 4) == (status, True)
+    assert sentence in done.stdout + done.stderr
+
+
+def answer_once(server, answer):
+    connection, _ = server.accept()
+    with connection:
+        while b"\r\n\r\n" not in (received := connection.recv(4096)):
+            assert received
+        if answer is None:
+            assert connection.recv(1) == b""  # until the other side gives up
+        else:
+            connection.sendall(answer)
 
 
 def test_status(shop):

@@ -11,100 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "coupon/receipt.h"
-#include "onrush/verify.h"
-
-#define NOON INT64_C(1800000000000000)
-
-enum {
-	ISSUED = 40,
-	BATCH = 7, /* a head for each batch: 7, 14, … 35, 40 */
-	HEADS = 6,
-};
-
-/* A campaign in memory, to be changed and checked. */
-struct record {
-	struct campaign campaign;
-	struct receipt receipts[ISSUED];
-	int64_t nths[ISSUED];
-	struct chain_head heads[HEADS];
-	int receipt_count, head_count;
-};
-
-static struct sign_key *signer;
-static struct verify_key *checker;
-
-static int
-make_keys(void **state UNUSED)
-{
-	char dir[] = "/tmp/test_verify.XXXXXX", private_path[64], public_path[64],
-	     why[256];
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(private_path, sizeof(private_path), "%s/key", dir);
-	snprintf(public_path, sizeof(public_path), "%s/pub", dir);
-	assert_true(sign_key_generate(private_path, public_path, why, sizeof(why)));
-	signer = sign_key_load(private_path, why, sizeof(why));
-	checker = verify_key_load(public_path, why, sizeof(why));
-	unlink(private_path);
-	unlink(public_path);
-	rmdir(dir);
-	return signer == NULL || checker == NULL;
-}
-
-static int
-drop_keys(void **state UNUSED)
-{
-	sign_key_free(signer);
-	verify_key_free(checker);
-	return 0;
-}
-
-static void
-sign(struct record *r, int rank)
-{
-	struct chain_head *h = &r->heads[r->head_count++];
-
-	h->coupon_id = r->campaign.coupon_id;
-	h->rank = rank;
-	h->hash = r->receipts[rank - 1].hash;
-	receipt_sign_head(h, signer);
-}
-
-/* Forty coupons for twenty users, two each. */
-static void
-make_record(struct record *r)
-{
-	struct sha256 head = receipt_chain_start(9);
-
-	memset(r, 0, sizeof(*r));
-	for (int i = 0; i < ISSUED; i++) {
-		struct receipt *one = &r->receipts[i];
-
-		one->coupon_id = 9;
-		one->rank = i + 1;
-		one->user_id = 1000 + i % 20;
-		one->issued_us = NOON + i / BATCH;
-		one->request_id = uuid_new();
-		receipt_seal(one, &head);
-		head = one->hash;
-		r->nths[i] = 1 + i / 20;
-	}
-	r->receipt_count = ISSUED;
-	r->campaign = (struct campaign){ .coupon_id = 9,
-		.kind = COUPON_LIMITED,
-		.state = COUPON_PUBLISHABLE,
-		.quantity = ISSUED,
-		.issued = ISSUED,
-		.per_user_limit = 2,
-		.head = head };
-	for (int rank = BATCH; rank < ISSUED; rank += BATCH)
-		sign(r, rank);
-	sign(r, ISSUED);
-	assert_int_equal(r->head_count, HEADS);
-}
+#include "verify_rig.h"
 
 /* What an attacker without the key can do: make the chain fit again from there on. */
 static void
@@ -162,8 +70,7 @@ wrong(const struct verify *v, enum verify_check which)
 	return verify_result(v, which)->wrong;
 }
 
-/* --- what is right -------------------------------------------------------------------
- */
+/* --- what is right ---------------------------------------------------------- */
 
 static void
 test_clean(void **state UNUSED)
@@ -194,16 +101,7 @@ test_nothing_issued_is_clean(void **state UNUSED)
 	assert_true(is_clean(&r));
 }
 
-/* --- one field changed ---------------------------------------------------------------
- */
-
-static void
-flip(void *field, size_t size)
-{
-	uint8_t *bytes = field;
-
-	bytes[(size_t)random() % size] ^= (uint8_t)(1 << random() % 8);
-}
+/* --- one field changed ------------------------------------------------------ */
 
 static void
 assert_noticed(struct record *r, const char *what, int i)
@@ -287,8 +185,7 @@ test_fields_of_the_campaign(void **state UNUSED)
 	assert_noticed(&r, "headHash", 0);
 }
 
-/* --- records taken, doubled, swapped -------------------------------------------------
- */
+/* --- records taken, doubled, swapped ---------------------------------------- */
 
 static void
 take_out(struct record *r, int i)
@@ -388,8 +285,7 @@ test_limit_and_requests_even_when_signed(void **state UNUSED)
 	verify_free(v);
 }
 
-/* --- keys ----------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------- */
 
 static void
 test_a_key_that_was_not_given(void **state UNUSED)
@@ -408,8 +304,7 @@ test_a_key_that_was_not_given(void **state UNUSED)
 	verify_free(v);
 }
 
-/* --- what clients saw ----------------------------------------------------------------
- */
+/* --- what clients saw ------------------------------------------------------- */
 
 static void
 test_seen(void **state UNUSED)
@@ -453,54 +348,6 @@ test_seen_but_not_there(void **state UNUSED)
 	}
 }
 
-/* --- one receipt ---------------------------------------------------------------------
- */
-
-static bool
-prove(const struct receipt *r, const struct sha256 *path, size_t count,
-    const struct chain_head *head)
-{
-	char why[128];
-
-	return verify_receipt(r, path, count, head, &checker, 1, why, sizeof(why));
-}
-
-static void
-test_receipt(void **state UNUSED)
-{
-	struct sha256 path[BATCH];
-	struct receipt one;
-	struct chain_head head;
-	struct record r;
-
-	make_record(&r);
-	for (int i = 0; i < BATCH; i++) {
-		size_t count = (size_t)(BATCH - 1 - i);
-
-		for (size_t j = 0; j < count; j++)
-			path[j] = receipt_entry(&r.receipts[(size_t)i + 1 + j]);
-		one = r.receipts[i];
-		assert_true(prove(&one, path, count, &r.heads[0]));
-		assert_false(prove(&one, path, count + 1, &r.heads[0]));
-		assert_false(prove(&one, path, count, &r.heads[1]));
-		one.user_id++;
-		assert_false(prove(&one, path, count, &r.heads[0]));
-		one = r.receipts[i];
-		flip(one.previous.b, SHA256_SIZE);
-		assert_false(prove(&one, path, count, &r.heads[0]));
-		head = r.heads[0];
-		flip(head.signature, SIGN_SIZE);
-		assert_false(prove(&r.receipts[i], path, count, &head));
-		if (count > 0) {
-			flip(path[0].b, SHA256_SIZE);
-			assert_false(prove(&r.receipts[i], path, count, &r.heads[0]));
-		}
-	}
-	one = r.receipts[0];
-	one.rank = 8; /* after the head */
-	assert_false(prove(&one, path, 0, &r.heads[0]));
-}
-
 int
 main(void)
 {
@@ -517,7 +364,6 @@ main(void)
 		cmocka_unit_test(test_a_key_that_was_not_given),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_seen_but_not_there),
-		cmocka_unit_test(test_receipt),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);
