@@ -35,6 +35,7 @@ struct redsync {
 	redisReader *reader; /* owned; of this connection */
 	struct buf out;      /* the bytes of what is queued */
 	size_t queued;
+	size_t unread;                      /* replies of what redsync_start has sent */
 	bool ran;                           /* there are replies, of the last run */
 	struct arena *arena;                /* owned; the replies live there */
 	const struct redis_reply **replies; /* owned; point into arena */
@@ -85,19 +86,29 @@ redsync_queue(struct redsync *r, size_t argc, const str *argv)
 	r->queued++;
 }
 
-enum err
-redsync_run(struct redsync *r)
+/* A connection with nothing left to read; false when there is none to be had. */
+static bool
+prepare(struct redsync *r)
 {
-	size_t count = r->queued;
-	bool done;
+	struct buf nothing = { 0 };
+	size_t unread = r->unread;
 
 	r->due_us = clock_mono_us() + r->timeout_us;
-	r->queued = 0;
+	r->ran = false;
+	r->unread = 0;
+	if (r->fd >= 0 && unread > 0)
+		return exchange(r, &nothing, unread);
 	if (r->fd >= 0 && !is_alive(r))
 		disconnect(r);
-	done = (r->fd >= 0 || connect_any(r)) && exchange(r, &r->out, count);
+	return r->fd >= 0 || connect_any(r);
+}
+
+/* What was queued has been sent, or is dropped. */
+static enum err
+finish(struct redsync *r, bool done)
+{
 	buf_clear(&r->out);
-	r->ran = done;
+	r->queued = 0;
 	if (done)
 		return ERR_OK;
 	if (r->fd >= 0) {
@@ -108,6 +119,25 @@ redsync_run(struct redsync *r)
 		disconnect(r);
 	}
 	return ERR_UNAVAILABLE;
+}
+
+enum err
+redsync_run(struct redsync *r)
+{
+	r->ran = prepare(r) && exchange(r, &r->out, r->queued);
+	return finish(r, r->ran);
+}
+
+enum err
+redsync_start(struct redsync *r)
+{
+	bool sent = prepare(r);
+
+	while (sent && buf_size(&r->out) > 0)
+		sent = wait_for(r, POLLOUT) && send_some(r, &r->out);
+	if (sent)
+		r->unread = r->queued;
+	return finish(r, sent);
 }
 
 const struct redis_reply *

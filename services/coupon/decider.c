@@ -412,5 +412,5 @@ decider_mark(struct decider *d)
 		marks_queue(d->redis, d->arena, c, users, full_users(d, c, users));
 	}
 	/* What is lost here is decided by PostgreSQL again: slower, never wrong. */
-	(void)redsync_run(d->redis);
+	(void)redsync_start(d->redis);
 }

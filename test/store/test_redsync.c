@@ -212,6 +212,32 @@ a_connection_may_end_at_every_byte(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* What was started is there for whoever looks; its replies disturb no later run. */
+static void
+a_start_does_not_wait(void **state)
+{
+	struct redsync *r = *state;
+	struct redsync *other = redsync_new(test_redis_url(), TIMEOUT_US);
+
+	for (int i = 0; i < 100; i++) {
+		queue(r, "INCR k");
+		queue(r, "NONSENSE");
+		assert_int_equal(redsync_start(r), ERR_OK);
+	}
+	queue(r, "GET k");
+	assert_int_equal(redsync_run(r), ERR_OK);
+	assert_true(str_eq(redis_str(redsync_reply(r, 0)), STR("100")));
+	queue(r, "INCR k");
+	assert_int_equal(redsync_start(r), ERR_OK);
+	assert_null(redsync_reply(r, 0));
+	for (int64_t seen = 0; seen != 101;) {
+		queue(other, "INCRBY k 0");
+		assert_int_equal(redsync_run(other), ERR_OK);
+		seen = redis_i64(redsync_reply(other, 0));
+	}
+	redsync_free(other);
+}
+
 int
 main(void)
 {
@@ -223,6 +249,7 @@ main(void)
 		TEST(a_server_that_comes_back_is_used_again),
 		TEST(a_server_that_is_no_redis_is_unavailable),
 		TEST(a_connection_may_end_at_every_byte),
+		TEST(a_start_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
