@@ -3,6 +3,7 @@ The first line of its doc string is its name in the report.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,23 +16,26 @@ SHOWN = 60  # lines of a tool's output
 
 
 def _files(*patterns):
-    """Files of the tree that git knows or would add."""
-    listed = subprocess.run(
+    """Files of the tree that git knows or would add; without git, all that is not built."""
+    listed = shutil.which("git") and subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
         check=False,
     )
-    if listed.returncode == 0:
+    if listed and listed.returncode == 0:
         names = [os.fsdecode(n) for n in listed.stdout.split(b"\0") if n]
         paths = [ROOT / name for name in names]
-    else:  # not a checkout: an unpacked archive
-        paths = [p for pattern in patterns for p in ROOT.rglob(pattern) if not _is_built(p)]
+    else:
+        paths = [
+            p for pattern in patterns or ["*"] for p in ROOT.rglob(pattern) if not _is_built(p)
+        ]
     return sorted(p for p in set(paths) if p.is_file())
 
 
 def _is_built(path):
-    return path.relative_to(ROOT).parts[0] in ("build", ".venv", ".cache", ".run")
+    parts = path.relative_to(ROOT).parts
+    return parts[0] in (".git", "build", ".venv", ".cache", ".run") or "__pycache__" in parts
 
 
 def _tool(argv):
