@@ -97,7 +97,7 @@ run(struct ctl *ctl)
 
 static const struct ctl_option options[] = {
 	{ "--partitions", "N", "3", 1, 1000, NULL,
-	    "Partitions of each topic; those with fewer get more, none is lowered." },
+	    "Partitions of each topic; never lowered." },
 	{ "--replication", "N", "1", 1, 16, NULL,
 	    "Copies of each record, for topics that are created. From 3 on, "
 	    "min.insync.replicas is 2." },
@@ -111,9 +111,13 @@ const struct ctl_command CMD_TOPICS = {
 		"of each\n"
 		"that is consumed, and the topic of the replies. Events are kept for "
 		"seven days,\n"
-		"dead letters for ninety, replies for ten minutes. Topics that exist are "
-		"left as\n"
-		"they are. All names begin with ONRUSH_TOPIC_PREFIX.\n",
+		"dead letters for ninety, replies for ten minutes. Topics that exist "
+		"keep their\n"
+		"settings; partitions are added when they have too few. Do that between "
+		"sales: a\n"
+		"campaign may move to another partition, and its order is that of its "
+		"partition.\n"
+		"All names begin with ONRUSH_TOPIC_PREFIX.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,
