@@ -313,16 +313,19 @@ take_result(struct pgpool_conn *c, PGresult *result)
 	unit->preparing = false;
 	switch (PQresultStatus(result)) {
 	case PGRES_FATAL_ERROR: return take_error(c, unit, result, preparing);
-	case PGRES_TUPLES_OK: unit->result = result; return true;
+	case PGRES_TUPLES_OK:
 	case PGRES_COMMAND_OK:
 		if (preparing)
-			PQclear(result);
-		else
-			unit->result = result;
+			break;
+		PQclear(unit->result);
+		unit->result = result;
 		return true;
-	case PGRES_PIPELINE_ABORTED: PQclear(result); return true;
+	case PGRES_PIPELINE_ABORTED: break;
 	case PGRES_PIPELINE_SYNC:
 		PQclear(result);
+		/* A sync without an answer before it is not this unit's. */
+		if (unit->result == NULL)
+			return false;
 		end_unit(c);
 		return true;
 	case PGRES_EMPTY_QUERY:
@@ -331,10 +334,10 @@ take_result(struct pgpool_conn *c, PGresult *result)
 	case PGRES_COPY_BOTH:
 	case PGRES_BAD_RESPONSE:
 	case PGRES_NONFATAL_ERROR:
-	case PGRES_SINGLE_TUPLE: break;
+	case PGRES_SINGLE_TUPLE: PQclear(result); return false;
 	}
 	PQclear(result);
-	return false;
+	return true;
 }
 
 /* The first error of a unit is its outcome: the rest of the unit is skipped or, when the
