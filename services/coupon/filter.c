@@ -8,7 +8,7 @@
 
 enum {
 	RUN_MAX = 256,
-	RUNS_MAX = 8,
+	RUNS_MAX = 2,
 	QUEUE_MAX = 8192,
 	FLIGHT_MS = 3000, /* as long as a request waits for its decision */
 };

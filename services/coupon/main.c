@@ -102,7 +102,7 @@ start_bus(struct service *s)
 	    producer_new(s->worker->loop, &(struct producer_conf){
 					      .brokers = settings.brokers,
 					      .client_id = "coupon",
-					      .linger_us = 500,
+					      .linger_us = 1000,
 					      .timeout_us = 5 * CLOCK_US_PER_SEC,
 					      .max_queue = PRODUCER_QUEUE,
 					  });
@@ -216,6 +216,8 @@ worker_stop(struct worker *w)
 {
 	struct service *s = w->state;
 
+	if (s == NULL)
+		return;
 	direct_free(s->direct);
 	httpd_free(s->httpd);
 	inbox_free(s->inbox);
