@@ -259,12 +259,12 @@ const struct ctl_command CMD_COUPON_CREATE = {
 	.min_operands = 1,
 	.max_operands = 2,
 	.summary = "Create a campaign",
-	.text =
-	    "A time is like 2026-12-24T12:00:00Z, or like +30s, +5m, +2h, +7d from now.\n"
-	    "\n"
-	    "  onrush coupon create 100 \"Christmas\" --quantity 10000 --rate 0.3 "
-	    "--open\n"
-	    "  onrush coupon create 101 --unlimited --closes +5m --open\n",
+	.text = "A time is like 2026-12-24T12:00:00Z, or like +30s, +5m, +2h, +7d from\n"
+		"now.\n"
+		"\n"
+		"  onrush coupon create 100 \"Christmas\" --quantity 10000 --rate 0.3 "
+		"--open\n"
+		"  onrush coupon create 101 --unlimited --closes +5m --open\n",
 	.options = create_options,
 	.option_count = ARRAY_LEN(create_options),
 	.run = create,

@@ -303,10 +303,9 @@ const struct ctl_command CMD_DLQ_SHOW = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.summary = "Print a topic's dead letters with their history",
-	.text =
-	    "TOPIC is the topic's own name, without ONRUSH_TOPIC_PREFIX. The headers\n"
-	    "dlq-… say where a record came from, how often it was tried, and why it\n"
-	    "failed.\n",
+	.text = "TOPIC is the topic's own name, without ONRUSH_TOPIC_PREFIX. The\n"
+		"headers dlq-… say where a record came from, how often it was tried,\n"
+		"and why it failed.\n",
 	.options = show_options,
 	.option_count = ARRAY_LEN(show_options),
 	.run = show,
@@ -318,13 +317,10 @@ const struct ctl_command CMD_DLQ_REPLAY = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.summary = "Put dead letters back into their topic",
-	.text =
-	    "Key and value are produced to TOPIC as they were, and each delivery is "
-	    "waited\n"
-	    "for. The record also stays among the dead letters until its ninety days "
-	    "are\n"
-	    "over; consumers know requests by their id, so replaying one twice does no\n"
-	    "harm.\n",
+	.text = "Key and value are produced to TOPIC as they were, and each delivery is\n"
+		"waited for. The record also stays among the dead letters until its\n"
+		"ninety days are over; consumers know requests by their id, so\n"
+		"replaying one twice does no harm.\n",
 	.options = replay_options,
 	.option_count = ARRAY_LEN(replay_options),
 	.run = replay,

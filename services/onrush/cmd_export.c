@@ -53,11 +53,9 @@ const struct ctl_command CMD_COUPON_EXPORT = {
 	.max_operands = 1,
 	.summary =
 	    "Write a whole campaign to the standard output, for onrush verify --from",
-	.text = "JSON lines, from one snapshot of the database: the campaign, its "
-		"receipts in the\n"
-		"order of their ranks, each signed head after the receipt that it signs, "
-		"and a\n"
-		"last line with a sum over all before it.\n"
+	.text = "JSON lines, from one snapshot of the database: the campaign, its\n"
+		"receipts in the order of their ranks, each signed head after the\n"
+		"receipt that it signs, and a last line with a sum over all before it.\n"
 		"\n"
 		"  onrush coupon export 1 > 1.jsonl\n",
 	.run = run,

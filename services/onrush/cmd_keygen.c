@@ -44,14 +44,11 @@ const struct ctl_command CMD_KEYGEN = {
 	.operands = "PRIVATE [PUBLIC]",
 	.max_operands = 2,
 	.summary = "Make the keys that receipts are signed and checked with",
-	.text = "Writes a new Ed25519 pair as PEM: PRIVATE (default receipt.key, "
-		"readable by its\n"
-		"owner only), which coupon and coupon-publisher sign with, and PUBLIC "
-		"(default:\n"
-		"PRIVATE with the ending .pub), with which anyone can check receipts. "
-		"Files that\n"
-		"exist are never overwritten. After a change of keys give `onrush "
-		"verify` both\n"
-		"public keys: campaigns that began earlier have heads of both.\n",
+	.text = "Writes a new Ed25519 pair as PEM: PRIVATE (default receipt.key,\n"
+		"readable by its owner only), which coupon and coupon-publisher sign\n"
+		"with, and PUBLIC (default: PRIVATE with the ending .pub), with which\n"
+		"anyone can check receipts. Files that exist are never overwritten.\n"
+		"After a change of keys give `onrush verify` both public keys:\n"
+		"campaigns that began earlier have heads of both.\n",
 	.run = run,
 };

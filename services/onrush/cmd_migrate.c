@@ -281,15 +281,13 @@ const struct ctl_command CMD_MIGRATE = {
 	.name = "migrate",
 	.summary = "Create or update the tables",
 	.text =
-	    "Runs the files DIR/SERVICE/migrations/NUMBER_NAME.sql that were not "
-	    "run\n"
-	    "before, by service and number; what stands between their lines\n"
-	    "\"-- migrate:up\" and \"-- migrate:down\" (dbmate's format), each in one\n"
+	    "Runs the files DIR/SERVICE/migrations/NUMBER_NAME.sql that were not\n"
+	    "run before, by service and number; what stands between their lines \"--\n"
+	    "migrate:up\" and \"-- migrate:down\" (dbmate's format), each in one\n"
 	    "transaction. What was run is kept in public.schema_migrations with the\n"
-	    "SHA-256 of the file: a file that was changed afterwards is refused. Any "
-	    "number\n"
-	    "of these may run at the same time. The role must own the database and be\n"
-	    "allowed to create roles.\n",
+	    "SHA-256 of the file: a file that was changed afterwards is refused.\n"
+	    "Any number of these may run at the same time. The role must own the\n"
+	    "database and be allowed to create roles.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

@@ -53,9 +53,8 @@ const struct ctl_command CMD_PROBE = {
 	.operands = "HOST:PORT",
 	.max_operands = 1,
 	.summary = "Ask one program whether it is ready, for health checks",
-	.text = "One GET /readyz, for at most two seconds. Status 0: ready; 1: it "
-		"answered that\n"
-		"it is not, and the reason is printed; 3: no answer.\n",
+	.text = "One GET /readyz, for at most two seconds. Status 0: ready; 1: it\n"
+		"answered that it is not, and the reason is printed; 3: no answer.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

@@ -54,22 +54,16 @@ const struct ctl_command CMD_SEED = {
 	.operands = "ID…",
 	.max_operands = MAX_IDS,
 	.summary = "Fill in the demo data",
-	.text =
-	    "Campaigns: 1 (10,000 pieces, 30 % off), 8 to 13 (100,000 each), 20 (1,000) "
-	    "and\n"
-	    "21 (unlimited for five minutes from now), all open and valid for seven "
-	    "days.\n"
-	    "\n"
-	    "Running it again changes nothing that is there, with one exception: a demo\n"
-	    "campaign whose time is over gets a new time (21 opens for another five "
-	    "minutes)\n"
-	    "and keeps what it issued. With --reset, the given campaigns (without ids: "
-	    "all of\n"
-	    "the demo) begin anew: their coupons are deleted and they get a new "
-	    "generation.\n"
-	    "Programs notice within a second. Campaigns that were not made by this "
-	    "command\n"
-	    "are refused.\n",
+	.text = "Campaigns: 1 (10,000 pieces, 30 % off), 8 to 13 (100,000 each), 20\n"
+		"(1,000) and 21 (unlimited for five minutes from now), all open and\n"
+		"valid for seven days.\n"
+		"\n"
+		"Running it again changes nothing that is there, with one exception: a\n"
+		"demo campaign whose time is over gets a new time (21 opens for another\n"
+		"five minutes) and keeps what it issued. With --reset, the given\n"
+		"campaigns (without ids: all of the demo) begin anew: their coupons are\n"
+		"deleted and they get a new generation. Programs notice within a\n"
+		"second. Campaigns that were not made by this command are refused.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

@@ -197,13 +197,10 @@ static const struct ctl_option options[] = { CTL_OUTPUT_OPTION };
 const struct ctl_command CMD_STATUS = {
 	.name = "status",
 	.summary = "Show systems, campaigns, consumers and dead letters on one page",
-	.text = "Engines and the programs of ONRUSH_WAIT with the time that they took to "
-		"answer,\n"
-		"campaigns as PostgreSQL has them, how far consumers are behind, and "
-		"what is in\n"
-		"the dead letter queues. Status 0: everything is ready; 1: something is "
-		"not;\n"
-		"3: something does not answer.\n",
+	.text = "Engines and the programs of ONRUSH_WAIT with the time that they took\n"
+		"to answer, campaigns as PostgreSQL has them, how far consumers are\n"
+		"behind, and what is in the dead letter queues. Status 0: everything is\n"
+		"ready; 1: something is not; 3: something does not answer.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

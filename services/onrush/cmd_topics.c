@@ -107,17 +107,13 @@ static const struct ctl_option options[] = {
 const struct ctl_command CMD_TOPICS = {
 	.name = "topics",
 	.summary = "Create the Kafka topics",
-	.text = "Creates the topics of the events, a topic NAME.dlq for the dead letters "
-		"of each\n"
-		"that is consumed, and the topic of the replies. Events are kept for "
-		"seven days,\n"
-		"dead letters for ninety, replies for ten minutes. Topics that exist "
-		"keep their\n"
-		"settings; partitions are added when they have too few. Do that between "
-		"sales: a\n"
-		"campaign may move to another partition, and its order is that of its "
-		"partition.\n"
-		"All names begin with ONRUSH_TOPIC_PREFIX.\n",
+	.text = "Creates the topics of the events, a topic NAME.dlq for the dead\n"
+		"letters of each that is consumed, and the topic of the replies. Events\n"
+		"are kept for seven days, dead letters for ninety, replies for ten\n"
+		"minutes. Topics that exist keep their settings; partitions are added\n"
+		"when they have too few. Do that between sales: a campaign may move to\n"
+		"another partition, and its order is that of its partition. All names\n"
+		"begin with ONRUSH_TOPIC_PREFIX.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

@@ -326,30 +326,24 @@ const struct ctl_command CMD_VERIFY = {
 	.operands = "ID…",
 	.max_operands = MAX_CAMPAIGNS,
 	.summary = "Check whole campaigns, or one receipt",
-	.text =
-	    "Of a campaign it checks that ranks are 1 to N without gap or repeat; that N "
-	    "is\n"
-	    "the campaign's count and not above its quantity; that nobody has more than "
-	    "one\n"
-	    "may have; that no request was granted twice; that the hash chain over all\n"
-	    "receipts is unbroken; and that the signed heads are on it, cover all of it, "
-	    "and\n"
-	    "are signed by the given key. Status 0: clean; 1: not clean.\n"
-	    "\n"
-	    "The chain fixes who has which rank, when, and for which request; it cannot "
-	    "be\n"
-	    "changed afterwards without the private key. The campaign's terms (name, "
-	    "quantity,\n"
-	    "times) are not in it, and neither is what somebody cut off at its end "
-	    "together\n"
-	    "with its heads: against that, the receipts that people hold count "
-	    "(--seen).\n"
-	    "\n"
-	    "  onrush verify 1\n"
-	    "  onrush coupon export 1 > 1.jsonl\n"
-	    "  onrush verify --from 1.jsonl --key receipt.pub\n"
-	    "  curl -s …/api/v1/coupons/1/requests/… | onrush verify --receipt - --key "
-	    "receipt.pub\n",
+	.text = "Of a campaign it checks that ranks are 1 to N without gap or repeat;\n"
+		"that N is the campaign's count and not above its quantity; that nobody\n"
+		"has more than one may have; that no request was granted twice; that\n"
+		"the hash chain over all receipts is unbroken; and that the signed\n"
+		"heads are on it, cover all of it, and are signed by the given key.\n"
+		"Status 0: clean; 1: not clean.\n"
+		"\n"
+		"The chain fixes who has which rank, when, and for which request; it\n"
+		"cannot be changed afterwards without the private key. The campaign's\n"
+		"terms (name, quantity, times) are not in it, and neither is what\n"
+		"somebody cut off at its end together with its heads: against that, the\n"
+		"receipts that people hold count (--seen).\n"
+		"\n"
+		"  onrush verify 1\n"
+		"  onrush coupon export 1 > 1.jsonl\n"
+		"  onrush verify --from 1.jsonl --key receipt.pub\n"
+		"  curl -s …/api/v1/coupons/1/requests/… | onrush verify --receipt - "
+		"--key receipt.pub\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

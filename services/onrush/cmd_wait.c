@@ -87,13 +87,11 @@ const struct ctl_command CMD_WAIT = {
 	.operands = "TARGET…",
 	.max_operands = MAX_TARGETS,
 	.summary = "Wait until everything is ready",
-	.text = "A target is postgres, redis, kafka, or [name=]host:port of a program, "
-		"which is\n"
-		"ready when its /readyz answers 200. Without targets: PostgreSQL, Redis "
-		"(unless\n"
-		"ONRUSH_REDIS_URL is empty), Kafka, and the programs of ONRUSH_WAIT. "
-		"When the\n"
-		"time is over it says what is missing and why.\n"
+	.text = "A target is postgres, redis, kafka, or [name=]host:port of a program,\n"
+		"which is ready when its /readyz answers 200. Without targets:\n"
+		"PostgreSQL, Redis (unless ONRUSH_REDIS_URL is empty), Kafka, and the\n"
+		"programs of ONRUSH_WAIT. When the time is over it says what is missing\n"
+		"and why.\n"
 		"\n"
 		"  onrush wait postgres redis kafka\n"
 		"  onrush wait --timeout 10 gateway=127.0.0.1:8080\n",
