@@ -46,6 +46,7 @@ fetch_toolchain() {
 	chmod -R u+w "$GOMODCACHE/golang.org"
 	chmod +x "$GOMODCACHE/$module"/bin/* "$GOMODCACHE/$module"/pkg/tool/*/*
 	go=$GOMODCACHE/$module/bin/go
+	unset GOROOT # it would be the old one's
 }
 
 remove_work() {
