@@ -100,9 +100,12 @@ pg_check_dsn(const char *dsn)
 
 	/* A URI that cannot be parsed is quoted in libpq's sentence: not its password. */
 	if (options == NULL && strchr(dsn, '@') != NULL)
-		die("The PostgreSQL connection string is malformed.");
+		why = NULL;
 	if (options == NULL)
-		die("The PostgreSQL connection string is malformed: %s", why);
+		die("ONRUSH_PG_DSN: must be a connection string of libpq, such as "
+		    "\"host=db dbname=onrush user=onrush\" or "
+		    "postgresql://user@host/db.%s%s",
+		    why != NULL ? " " : "", why != NULL ? why : "");
 	PQconninfoFree(options);
 }
 

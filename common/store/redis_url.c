@@ -16,7 +16,7 @@ bool
 redis_url_parse(const char *url, struct redis_url *out)
 {
 	const str scheme = STR("redis://");
-	str rest = str_of(url), authority, path, credentials = STR_NULL;
+	str rest = str_of(url), authority, path, credentials;
 	const char *at;
 
 	*out = (struct redis_url){ 0 };
@@ -41,7 +41,7 @@ void
 redis_url_parse_or_die(const char *url, struct redis_url *out)
 {
 	if (!redis_url_parse(url, out))
-		die("The Redis URL is malformed: it must be "
+		die("ONRUSH_REDIS_URL: must be "
 		    "redis://[user:password@]host[:port][/db].");
 }
 
