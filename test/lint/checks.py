@@ -35,7 +35,10 @@ def _files(*patterns):
 
 def _is_built(path):
     parts = path.relative_to(ROOT).parts
-    return parts[0] in (".git", "build", ".venv", ".cache", ".run") or "__pycache__" in parts
+    return (
+        parts[0] in (".git", "build", ".venv", ".cache", ".run", ".ruff_cache", ".pytest_cache")
+        or "__pycache__" in parts
+    )
 
 
 def _tool(argv):
