@@ -104,7 +104,9 @@ class Bench:
             check=True,
         )
         self.next_user += 100_000_000
-        return Run(name, json.loads(done.stdout), watch.used())
+        result, used = json.loads(done.stdout), watch.used()
+        others = watch.others(sum(used.values()) + result["cpu_seconds"])
+        return Run(name, result, used, others)
 
     def http(self, name, connections, *arguments, coupon=CAMPAIGN):
         body = f'{{"userId":{{user}},"couponId":{coupon}}}'

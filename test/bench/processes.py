@@ -1,6 +1,7 @@
 """What the programs of a stack cost: CPU time and memory, from /proc."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,22 @@ def open_files_limit(pid):
     raise LookupError("Max open files")
 
 
+def machine_seconds():
+    """CPU time of the whole machine, without idling and waiting for disks."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
 class Watch:
     """The CPU time that groups of processes use from its making on."""
 
     def __init__(self, groups):
         """groups: name -> pids."""
         self.groups = groups
+        self.began = time.monotonic()
+        self.machine_before = machine_seconds()
         self.before = self._now()
 
     def _now(self):
@@ -77,3 +88,8 @@ class Watch:
         """name -> seconds."""
         now = self._now()
         return {name: now[name] - self.before[name] for name in self.groups}
+
+    def others(self, ours):
+        """How many cores everything else on the machine kept busy; `ours` in seconds."""
+        busy = machine_seconds() - self.machine_before
+        return max(0.0, busy - ours) / (time.monotonic() - self.began)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Run:
-    """One load: what its generator said and the CPU seconds that each program used."""
+    """One load: what its generator said, the CPU seconds that each program used, and how
+    many cores were busy with something else: the figures hold when that is next to none."""
 
     name: str
     result: dict
     cpu: dict
+    others: float
 
     @property
     def decisions(self):
@@ -90,8 +92,9 @@ def cpu_table(runs):
     rows = []
     for run in runs:
         own = run.result["cpu_seconds"] * 1e6 / max(1, run.result["answers"])
-        rows.append([run.name, *[f"{run.cpu_us(p):.1f}" for p in programs], f"{own:.1f}"])
-    return table(["CPU µs per request", *programs, "load"], rows)
+        cells = [f"{run.cpu_us(p):.1f}" for p in programs]
+        rows.append([run.name, *cells, f"{own:.1f}", f"{run.others:.2f}"])
+    return table(["CPU µs per request", *programs, "load", "cores for others"], rows)
 
 
 def memory_table(memories):
@@ -136,7 +139,13 @@ def write(directory, runs, memories, asked, proof):
         "time": when,
         "cores": os.cpu_count(),
         "runs": [
-            {"name": r.name, **r.result, "cpu_us": {p: r.cpu_us(p) for p in r.cpu}} for r in runs
+            {
+                "name": r.name,
+                **r.result,
+                "others_cores": r.others,
+                "cpu_us": {p: r.cpu_us(p) for p in r.cpu},
+            }
+            for r in runs
         ],
         "memory": {name: asdict(m) for name, m in memories.items()},
         "asked": [asdict(a) for a in asked],
