@@ -179,10 +179,12 @@ copy_values(struct pgpool_unit *unit, const struct pg_params *params)
 	size_t size = 0;
 	char *at;
 
+	if (unit->count == 0)
+		return;
 	for (int i = 0; i < unit->count; i++)
 		if (params->values[i] != NULL)
 			size += strlen(params->values[i]) + 1;
-	at = unit->texts = size == 0 ? NULL : xmalloc(size);
+	at = unit->texts = xmalloc(size);
 	for (int i = 0; i < unit->count; i++) {
 		unit->values[i] = params->values[i] == NULL ? NULL : at;
 		if (params->values[i] != NULL)
