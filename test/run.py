@@ -114,7 +114,7 @@ class Run:
             "make",
             "-s",
             "--no-print-directory",
-            "-j2",
+            f"-j{os.cpu_count()}",
             f"VARIANT={variant}",
             f"B={into}",
             *words,
@@ -137,16 +137,14 @@ class Run:
     def layer(self, name, function, *arguments):
         layer = Layer(name, self.build)
         begin = time.monotonic()
+        print(f"{name:<14} ", end="", flush=True)
         try:
             function(layer, *arguments)
         except Exception as error:  # pylint: disable=broad-except
             layer.count(False, f"{name} could not run: {error}")
         self.layers.append(layer)
         took = time.monotonic() - begin
-        print(
-            f"{name:<14} {layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s",
-            flush=True,
-        )
+        print(f"{layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s", flush=True)
         for lines in layer.failures[:SHOWN]:
             print(*(f"    {line}" for line in lines), sep="\n")
         if layer.failures:

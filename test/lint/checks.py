@@ -64,7 +64,7 @@ def _compile(build, compiler):
             "make",
             "-s",
             "-k",
-            "-j2",
+            f"-j{os.cpu_count()}",
             "--no-print-directory",
             f"CC={compiler}",
             "WERROR=1",

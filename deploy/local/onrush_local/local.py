@@ -134,9 +134,6 @@ class LocalStack:
     def _own(self, name, address, variable):
         return address(self.engines[name]) if name in self.engines else os.environ[variable]
 
-    def role_dsn(self, role):
-        return self.engines["pg"].dsn(user=role)
-
     def _engine_jobs(self):
         return [
             Job(e.name, e.argv(), e.log, 100, True, e.stop_signal.name.removeprefix("SIG"))
@@ -144,7 +141,7 @@ class LocalStack:
         ]
 
     def _program_jobs(self):
-        shared = self if "pg" in self.engines else None
+        role_dsn = self.engines["pg"].dsn if "pg" in self.engines else None
         jobs = []
         for i, copy in enumerate(self.copies):
             argv = guarded(
@@ -152,7 +149,7 @@ class LocalStack:
             )
             log = self.dir / "log" / f"{copy.name}.log"
             jobs.append(
-                Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(shared))
+                Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(role_dsn))
             )
         return jobs
 

@@ -56,15 +56,16 @@ class Copy:
     name: str  # as supervisord, logs and people call it
     port: int
 
-    def environment(self, shared):
-        """What this process gets besides the settings file, which all share."""
+    def environment(self, role_dsn):
+        """What this process gets besides the settings file, which all share. role_dsn gives
+        the database as a role sees it; None: it is as the settings file says."""
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port}"}
         if self.program.name == "gateway":
             env |= {k: f"127.0.0.1:{port_of(*at)}" for k, at in UPSTREAMS.items()}
         else:
             env["ONRUSH_INSTANCE"] = self.name
-        if self.program.role and shared.role_dsn is not None:
-            env["ONRUSH_PG_DSN"] = shared.role_dsn(self.program.role)
+        if self.program.role and role_dsn:
+            env["ONRUSH_PG_DSN"] = role_dsn(self.program.role)
         return env
 
 

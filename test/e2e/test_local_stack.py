@@ -1,0 +1,129 @@
+"""`make run` and its like, on ports and in a directory of the test's own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness.client import Client
+from harness.engines import ROOT, Ports
+from onrush_local.host import wait_until
+from onrush_local.supervisor import Supervisor
+
+STACK = ROOT / "deploy/local/stack"
+NAMES = ("gateway", "coupon", "coupon-publisher", "pg", "redis", "kafka", "kafka-controller")
+COPIES = ("coupon-publisher-0", "coupon-publisher-1", "coupon-publisher-2", "coupon", "gateway")
+
+
+class Local:
+    """One local stack and its commands."""
+
+    def __init__(self, directory, binaries):
+        self.dir = directory / "run"
+        self.bin = directory / "bin"
+        shutil.copytree(binaries, self.bin)
+        ports = Ports()
+        self.port = {name: ports.take(3) for name in NAMES}
+        self.supervisor = Supervisor(self.dir)
+
+    def call(self, command, *words, status=0, **env):
+        ports = {f"ONRUSH_PORT_{n.upper().replace('-', '_')}": str(p) for n, p in self.port.items()}
+        done = subprocess.run(
+            [sys.executable, STACK, command, "--dir", self.dir, "--bin", self.bin, *words],
+            env={k: v for k, v in os.environ.items() if not k.startswith("ONRUSH_")} | ports | env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def pids(self):
+        return {name: info["pid"] for name, info in self.supervisor.processes().items()}
+
+    def replace_binary(self, name):
+        """As a build does: another file of the same name."""
+        path = self.bin / name
+        shutil.copy2(path, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+
+@pytest.fixture
+def local(tmp_path, binaries):
+    stack = Local(tmp_path, binaries)
+    yield stack
+    stack.call("stop")
+    shutil.rmtree(stack.dir, ignore_errors=True)
+
+
+def test_the_life_of_a_stack(local):
+    assert "Nothing is running" in local.call("status", status=1)
+    text = local.call("run")
+    url = f"http://127.0.0.1:{local.port['gateway']}"
+    assert f"Onrush is up at {url}" in text
+    gateway = Client(local.port["gateway"])
+    answer = gateway.post("/api/v1/coupons", {"userId": 7, "couponId": 1})
+    assert answer.data["rank"] == 1
+
+    before = local.pids()
+    assert set(before) == {*COPIES, "postgres", "redis", "kafka"}
+    local.call("run")
+    assert local.pids() == before, "what runs and is up to date is left alone"
+
+    local.replace_binary("onrush-coupon")
+    local.call("run")
+    after = local.pids()
+    assert {n for n in before if before[n] != after[n]} == {"coupon"}
+
+    os.kill(after["coupon"], signal.SIGKILL)
+    wait_until(lambda: local.pids()["coupon"] not in (0, after["coupon"]), 20, "A new coupon")
+    coupon = Client(local.port["coupon"])
+    wait_until(lambda: is_ready(coupon), 20, "The new coupon")
+    again = gateway.post("/api/v1/coupons", {"userId": 7, "couponId": 1})
+    assert (again.status, again.error) == (409, "COUPON_ALREADY_ISSUED")
+
+    assert "coupon-publisher-2" in local.call("status")
+    settings = local.dir / "onrush.env"
+    assert settings.stat().st_mode & 0o077 == 0, "it holds secrets"
+    assert local.call("stop") == "Stopped.\n"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in after.values())
+
+
+def is_ready(client):
+    try:
+        return client.get("/readyz").status == 200
+    except OSError:
+        return False
+
+
+def test_a_taken_port_is_named_with_its_holder(local):
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", local.port["coupon"]))
+        holder.listen()
+        text = local.call("run", status=1)
+    assert f"Port {local.port['coupon']}, meant for coupon, is taken by pid {os.getpid()}" in text
+    assert "ONRUSH_PORT_COUPON" in text
+    assert "Nothing was running" in local.call("stop")
+
+
+def test_bad_ports_are_refused(local):
+    assert "must be 1 to 65535" in local.call("run", status=1, ONRUSH_PORT_GATEWAY="many")
+    both = str(local.port["coupon"])
+    assert "cannot both have port" in local.call("run", status=1, ONRUSH_PORT_GATEWAY=both)
+
+
+def test_servers_of_ones_own_are_used(local, world):
+    """Named in the environment, they take the place of the embedded ones."""
+    systems = world.systems()
+    names = ("ONRUSH_PG_DSN", "ONRUSH_REDIS_URL", "ONRUSH_KAFKA_BROKERS", "ONRUSH_TOPIC_PREFIX")
+    local.call("run", **{name: systems[name] for name in names})
+    assert set(local.pids()) == set(COPIES)
+    answer = Client(local.port["gateway"]).post("/api/v1/coupons", {"userId": 7, "couponId": 1})
+    assert answer.status == 200, (answer, [open(f).read()[-3000:] for f in (local.dir / "log").glob("coupon-pub*.log")])
+    assert world.sql("select user_id, rank from coupon.issued") == [(7, 1)]
