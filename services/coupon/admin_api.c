@@ -8,10 +8,10 @@
 
 #include "coupon/answers.h"
 #include "coupon/campaigns.h"
+#include "coupon/coupon_json.h"
 #include "coupon/coupon_rules.h"
 #include "coupon/coupon_store.h"
 #include "coupon/filter.h"
-#include "http/json.h"
 #include "store/rq_sql.h"
 
 enum {
@@ -154,7 +154,9 @@ listed(struct rq *rq)
 		struct campaign c;
 
 		coupon_campaign_from_row(&c, rq->pg, i);
-		answers_put_campaign(&w, NULL, &c);
+		json_begin_object(&w, NULL);
+		campaign_put(&w, &c);
+		json_end_object(&w);
 	}
 	json_end_array(&w);
 	json_end_object(&w);

@@ -2,10 +2,8 @@
 
 #include <inttypes.h>
 
-#include "coupon/coupon_events.h"
-#include "coupon/coupon_rules.h"
+#include "coupon/coupon_json.h"
 #include "coupon/coupon_store.h"
-#include "http/json.h"
 #include "store/rq_sql.h"
 
 rq_next
@@ -57,35 +55,6 @@ answers_accepted(struct rq *rq, const struct coupon_request *request)
 	return rq_ok_status(rq, 202, "Accepted", str_of(data));
 }
 
-/* An instant that is not set is left out. */
-static void
-put_instant(struct json_writer *w, const char *name, int64_t wall_us)
-{
-	if (wall_us != INT64_MIN && wall_us != INT64_MAX)
-		json_put_time(w, name, wall_us);
-}
-
-void
-answers_put_campaign(struct json_writer *w, const char *name, const struct campaign *c)
-{
-	json_begin_object(w, name);
-	json_put_i64(w, "couponId", c->coupon_id);
-	json_put_str(w, "name", str_of(c->name));
-	json_put_str(w, "kind", str_of(coupon_kind_name(c->kind)));
-	json_put_str(w, "status", str_of(coupon_state_name(c->state)));
-	if (c->kind == COUPON_LIMITED) {
-		json_put_i64(w, "quantity", c->quantity);
-		json_put_i64(w, "remaining", coupon_remaining(c));
-	}
-	json_put_i64(w, "issued", c->issued);
-	json_put_i64(w, "perUserLimit", c->per_user_limit);
-	json_put_double(w, "discountRate", c->discount_rate);
-	put_instant(w, "opensAt", c->opens_us);
-	put_instant(w, "closesAt", c->closes_us);
-	put_instant(w, "expiresAt", c->expires_us);
-	json_end_object(w);
-}
-
 rq_next
 answers_campaign(struct rq *rq, const struct campaign *c)
 {
@@ -93,7 +62,9 @@ answers_campaign(struct rq *rq, const struct campaign *c)
 	struct json_writer w = { .out = &text };
 	str data;
 
-	answers_put_campaign(&w, NULL, c);
+	json_begin_object(&w, NULL);
+	campaign_put(&w, c);
+	json_end_object(&w);
 	data = arena_str(rq->arena, buf_str(&text));
 	buf_fini(&text);
 	return rq_ok(rq, data);

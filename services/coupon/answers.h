@@ -18,11 +18,6 @@ rq_next answers_accepted(struct rq *rq, const struct coupon_request *request) MU
 
 /* 200 with the campaign. */
 rq_next answers_campaign(struct rq *rq, const struct campaign *c) MUST_USE;
-/* The campaign as an element or member of something else. */
-struct json_writer;
-void
-answers_put_campaign(struct json_writer *w, const char *name, const struct campaign *c);
-
 /* Reads what was decided for a request id: the next step finds a row in rq->pg, for
  * coupon_stored_from_row, or none. */
 rq_next

@@ -1,9 +1,8 @@
 #include "coupon/coupon_events.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "bus/event.h"
+#include "coupon/coupon_json.h"
 
 #define DECIDED_TYPE "COUPON_DECIDED"
 
@@ -13,55 +12,12 @@ enum {
 };
 
 static void
-put_uuid(struct json_writer *w, const char *name, uuid id)
-{
-	char text[UUID_TEXT_SIZE];
-
-	uuid_format(id, text);
-	json_put_str(w, name, str_of(text));
-}
-
-/* --- reading: what is wrong is remembered by the reader, as by its own getters -- */
-
-static void
 refuse(struct json_reader *r, const char *why)
 {
 	if (r->err != ERR_OK)
 		return;
 	r->err = ERR_BAD_PARAMETER;
 	r->why = why;
-}
-
-static uuid
-get_uuid(struct json_reader *r, const struct json *object, const char *name)
-{
-	uuid id = { { 0 } };
-	str text = json_str(r, object, name, UUID_TEXT_SIZE);
-
-	if (r->err == ERR_OK && !uuid_parse(text, &id))
-		refuse(r, "an id is not a UUID");
-	return id;
-}
-
-static void
-get_hex(struct json_reader *r, const struct json *object, const char *name, void *out,
-    size_t size)
-{
-	str text = json_str(r, object, name, 2 * size);
-
-	if (r->err == ERR_OK && !hex_decode(text, out, size))
-		refuse(r, "a hash or signature is not hex of its length");
-}
-
-static int64_t
-get_time(struct json_reader *r, const struct json *object, const char *name)
-{
-	int64_t wall_us = 0;
-	str text = json_str(r, object, name, CLOCK_ISO_SIZE);
-
-	if (r->err == ERR_OK && !clock_parse_iso(text, &wall_us))
-		refuse(r, "a time is not RFC 3339");
-	return wall_us;
 }
 
 /* --- COUPON_PUBLISH_REQUESTED -------------------------------------------------- */
@@ -111,75 +67,13 @@ coupon_requested_decode(
 	return r.err == ERR_OK;
 }
 
-/* --- receipts and heads -------------------------------------------------------- */
-
-static void
-put_head(struct json_writer *w, const char *name, const struct chain_head *head)
-{
-	json_begin_object(w, name);
-	json_put_i64(w, "couponId", head->coupon_id);
-	json_put_i64(w, "rank", head->rank);
-	json_put_hex(w, "hash", head->hash.b, SHA256_SIZE);
-	json_put_str(w, "keyId", str_of(head->key_id));
-	json_put_hex(w, "signature", head->signature, SIGN_SIZE);
-	json_end_object(w);
-}
-
-void
-receipt_put(struct json_writer *w, const char *name, const struct receipt *r,
-    const struct chain_head *head, const struct sha256 *path, size_t path_count)
-{
-	json_begin_object(w, name);
-	json_put_i64(w, "couponId", r->coupon_id);
-	json_put_i64(w, "rank", r->rank);
-	json_put_i64(w, "userId", r->user_id);
-	json_put_time(w, "issuedAt", r->issued_us);
-	put_uuid(w, "requestId", r->request_id);
-	json_put_hex(w, "previousHash", r->previous.b, SHA256_SIZE);
-	json_put_hex(w, "hash", r->hash.b, SHA256_SIZE);
-	if (head != NULL)
-		put_head(w, "head", head);
-	if (path != NULL) {
-		json_begin_array(w, "path");
-		for (size_t i = 0; i < path_count; i++)
-			json_put_hex(w, NULL, path[i].b, SHA256_SIZE);
-		json_end_array(w);
-	}
-	json_end_object(w);
-}
-
-static void
-get_receipt(struct json_reader *r, const struct json *object, struct receipt *out)
-{
-	out->coupon_id = json_i64(r, object, "couponId", 1, INT64_MAX);
-	out->rank = json_i64(r, object, "rank", 1, INT64_MAX);
-	out->user_id = json_i64(r, object, "userId", 1, INT64_MAX);
-	out->issued_us = get_time(r, object, "issuedAt");
-	out->request_id = get_uuid(r, object, "requestId");
-	get_hex(r, object, "previousHash", out->previous.b, SHA256_SIZE);
-	get_hex(r, object, "hash", out->hash.b, SHA256_SIZE);
-}
-
-static void
-get_head(struct json_reader *r, const struct json *object, struct chain_head *out)
-{
-	str key_id = json_str(r, object, "keyId", SIGN_KEY_ID_SIZE - 1);
-
-	out->coupon_id = json_i64(r, object, "couponId", 1, INT64_MAX);
-	out->rank = json_i64(r, object, "rank", 1, INT64_MAX);
-	get_hex(r, object, "hash", out->hash.b, SHA256_SIZE);
-	get_hex(r, object, "signature", out->signature, SIGN_SIZE);
-	if (r->err == ERR_OK)
-		memcpy(out->key_id, key_id.p, key_id.n);
-}
-
 /* --- COUPON_DECIDED ------------------------------------------------------------ */
 
 static void
 put_decision(struct json_writer *w, const struct coupon_decision *d)
 {
 	json_begin_object(w, NULL);
-	put_uuid(w, "requestId", d->request_id);
+	json_put_uuid(w, "requestId", d->request_id);
 	json_put_str(w, "outcome", str_of(err_info(d->outcome)->code));
 	if (d->replayed)
 		json_put_bool(w, "replayed", true);
@@ -200,7 +94,7 @@ coupon_decided_encode(struct buf *out, const struct coupon_decided *e)
 	json_end_array(&w);
 	json_begin_array(&w, "heads");
 	for (size_t i = 0; i < e->head_count; i++)
-		put_head(&w, NULL, &e->heads[i]);
+		head_put(&w, NULL, &e->heads[i]);
 	json_end_array(&w);
 	event_end(&w);
 }
@@ -210,7 +104,7 @@ get_decision(struct json_reader *r, const struct json *object, struct coupon_dec
 {
 	str code = json_str(r, object, "outcome", CODE_MAX);
 
-	d->request_id = get_uuid(r, object, "requestId");
+	d->request_id = json_get_uuid(r, object, "requestId");
 	d->replayed = json_bool_or(r, object, "replayed", false);
 	if (r->err != ERR_OK)
 		return;
@@ -218,7 +112,7 @@ get_decision(struct json_reader *r, const struct json *object, struct coupon_dec
 	if (d->outcome == ERR_COUNT)
 		refuse(r, "an outcome is not in err.def");
 	else if (d->outcome == ERR_OK)
-		get_receipt(r, json_object(r, object, "receipt"), &d->receipt);
+		receipt_get(r, json_object(r, object, "receipt"), &d->receipt);
 }
 
 static size_t
@@ -252,7 +146,7 @@ coupon_decided_decode(
 	for (const struct json *d = json_first(decisions); d != NULL; d = json_next(d))
 		get_decision(&r, d, &e->decisions[e->count++]);
 	for (const struct json *h = json_first(heads); h != NULL; h = json_next(h))
-		get_head(&r, h, &e->heads[e->head_count++]);
+		head_get(&r, h, &e->heads[e->head_count++]);
 	*why = r.why;
 	json_close(&r);
 	return r.err == ERR_OK;

@@ -36,10 +36,4 @@ void coupon_decided_encode(struct buf *out, const struct coupon_decided *e);
 bool coupon_decided_decode(
     struct coupon_decided *e, struct arena *arena, str text, const char **why) MUST_USE;
 
-/* A receipt with its head as the object "receipt" of answers and replies. head may be
- * NULL; path (the entries after it up to the head's rank, for checking it alone) too. */
-struct json_writer;
-void receipt_put(struct json_writer *w, const char *name, const struct receipt *r,
-    const struct chain_head *head, const struct sha256 *path, size_t path_count);
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onrush/campaign_json.h"
+#include "coupon/coupon_json.h"
 #include "onrush/campaign_sink.h"
 
 enum {
@@ -160,7 +160,7 @@ pass_issued(struct file *f, struct json_reader *r)
 	receipt.user_id = json_i64(r, r->root, "userId", 1, INT64_MAX);
 	nth = json_i64(r, r->root, "nth", 1, INT64_MAX);
 	receipt.request_id = json_get_uuid(r, r->root, "requestId");
-	receipt.issued_us = json_get_time(r, r->root, "issuedAt", INT64_MIN);
+	receipt.issued_us = json_get_time(r, r->root, "issuedAt");
 	json_get_hex(r, r->root, "hash", receipt.hash.b, SHA256_SIZE);
 	if (r->err == ERR_OK && receipt.issued_us == INT64_MIN)
 		f->why = "\"issuedAt\" is missing";

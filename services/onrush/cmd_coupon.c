@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "coupon/coupon_json.h"
 #include "onrush/api.h"
-#include "onrush/campaign_json.h"
+#include "onrush/campaign_table.h"
 #include "onrush/commands.h"
 
 enum {

@@ -2,7 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "onrush/campaign_json.h"
+#include "coupon/coupon_json.h"
+#include "onrush/campaign_table.h"
 #include "onrush/commands.h"
 #include "onrush/status.h"
 

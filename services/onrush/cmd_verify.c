@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "onrush/campaign_json.h"
+#include "coupon/coupon_json.h"
 #include "onrush/campaign_sink.h"
 #include "onrush/commands.h"
 #include "onrush/keys.h"
