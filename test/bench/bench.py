@@ -53,6 +53,7 @@ class Bench:
         self.brokers = settings["ONRUSH_KAFKA_BROKERS"]
         self.key = settings["ONRUSH_ADMIN_KEY"]
         self.next_user = 1
+        self.granted = 0  # as the load generators saw it
         self.groups = self._groups()
 
     def _groups(self):
@@ -89,8 +90,15 @@ class Bench:
             },
         )
 
-    def issued(self, coupon):
-        return self.call(f"/api/v1/coupons/{coupon}")["issued"]
+    def prove(self):
+        """What PostgreSQL holds is right, and is what the load generators were told."""
+        report = self.stack.onrush("verify", str(CAMPAIGN), str(SOLD_OUT))
+        issued = sum(
+            self.call(f"/api/v1/coupons/{coupon}")["issued"] for coupon in (CAMPAIGN, SOLD_OUT)
+        )
+        if issued != self.granted:
+            raise Trouble(f"{self.granted} coupons were granted, but {issued} were issued.")
+        return report + f"\n{issued:,} coupons were granted by answers and issued in PostgreSQL."
 
     # --- runs ------------------------------------------------------------------------
 
@@ -105,6 +113,7 @@ class Bench:
         )
         self.next_user += 100_000_000
         result, used = json.loads(done.stdout), watch.used()
+        self.granted += result["granted"]
         others = watch.others(sum(used.values()) + result["cpu_seconds"])
         return Run(name, result, used, others)
 
@@ -225,8 +234,7 @@ def bench(stack):
     idle = b.idle_connections()
     runs = b.run_all()
     print("verifying …", file=sys.stderr, flush=True)
-    proof = stack.onrush("verify", str(CAMPAIGN), str(SOLD_OUT))
-    print(write(RESULTS, runs, memories, judge(runs, memories, idle), proof))
+    print(write(RESULTS, runs, memories, judge(runs, memories, idle), b.prove()))
     return 0 if not any(run.result["errors"] for run in runs) else 1
 
 
