@@ -42,7 +42,9 @@ struct message {
 };
 
 struct consumer *consumer_new(const struct consumer_conf *conf); /* NULL: error logged */
-/* Commits what was acknowledged, leaves the group, at most 5 s. NULL is fine. */
+/* Commits what was acknowledged and closes, at most 5 s. A dynamic member leaves its
+ * group; a static one keeps its place until it is back or session_timeout_us has passed.
+ * NULL is fine. */
 void consumer_free(struct consumer *c);
 
 /*
@@ -63,7 +65,8 @@ void consumer_ack(struct consumer *c, const struct message *messages, size_t cou
 void consumer_retry(
     struct consumer *c, const struct message *messages, size_t count, enum err reason);
 
-/* Records that this member is behind, summed over its partitions; -1 while unknown. */
+/* Records that this member is behind, summed over its partitions; -1 while unknown.
+ * From any thread. */
 int64_t consumer_lag(const struct consumer *c);
 /* Partitions assigned now. From any thread. */
 int consumer_assigned(const struct consumer *c);

@@ -58,7 +58,9 @@ void producer_poll(struct producer *p, int64_t timeout_us);
 /* True when everything was delivered (or failed) within timeout_us. */
 bool producer_flush(struct producer *p, int64_t timeout_us);
 
-/* At least one broker is connected. From any thread. */
+/* A broker answers: false from the moment that the last connection is gone (a broker that
+ * stands still: from the first request that timed out) until one has answered again, with
+ * or without traffic. From any thread, as producer_queued. */
 bool producer_is_up(const struct producer *p);
 size_t producer_queued(const struct producer *p);
 

@@ -108,7 +108,7 @@ test_retry_backs_off(void **state)
 		start_us = clock_mono_us();
 		n = support_poll(c, m, BATCH, 10 * SEC);
 		waited_us = clock_mono_us() - start_us;
-		assert_in_range(waited_us, least_us, least_us * 3 / 2 + 150 * MS);
+		assert_in_range(waited_us, least_us, least_us * 3 / 2 + 1 * SEC);
 		least_us *= 2;
 	}
 	consumer_ack(c, m, n);
@@ -246,7 +246,7 @@ test_nobody_there(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_int_equal(consumer_poll(c, m, 1, 200 * MS), 0);
-	assert_in_range(clock_mono_us() - start_us, 195 * MS, 300 * MS);
+	assert_in_range(clock_mono_us() - start_us, 195 * MS, 1 * SEC);
 	assert_in_range(consumer_last_poll_us(c), start_us, clock_mono_us());
 	assert_int_equal(consumer_assigned(c), 0);
 	assert_int_equal(consumer_lag(c), -1);

@@ -75,7 +75,7 @@ test_revoke_while_waiting(void **state)
 	int64_t next[2] = { 0, 0 };
 	struct message m[BATCH], other[1];
 	bool waits[2] = { false };
-	size_t n;
+	size_t n = 0;
 
 	(void)state;
 	support_fill(support_brokers(), topic, 2, 0, 10);
