@@ -183,6 +183,7 @@ consumer_new(const struct consumer_conf *conf)
 	c->topic = xstrdup(conf->topic);
 	c->client_id = xstrdup(conf->client_id);
 	atomic_store(&c->lag, -1);
+	atomic_store(&c->assigned, -1);
 	atomic_store(&c->last_poll_us, clock_mono_us());
 	c->rk = connect_rk(c, conf, err);
 	if (c->rk == NULL)

@@ -68,7 +68,8 @@ void consumer_retry(
 /* Records that this member is behind, summed over its partitions; -1 while unknown.
  * From any thread. */
 int64_t consumer_lag(const struct consumer *c);
-/* Partitions assigned now. From any thread. */
+/* Partitions assigned now, which may be none; -1 before the group's first word. From any
+ * thread. */
 int consumer_assigned(const struct consumer *c);
 /* Monotonic time of the last consumer_poll, for a watchdog. From any thread. */
 int64_t consumer_last_poll_us(const struct consumer *c);

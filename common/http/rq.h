@@ -11,9 +11,10 @@
  *
  * Steps never free anything. The request, its arena and all that is in it live until it
  * has been answered and nothing is pending; then one function frees them. Each request
- * has one deadline (its route's). When it passes while an I/O is under way, 504 is sent
- * and the late result is dropped; while the request waits in rq_wait, its step resumes
- * with ERR_TIMEOUT instead and must answer: there is no time for another wait or I/O.
+ * has one deadline (its route's). When it passes while an I/O is under way, the
+ * answer is 504, or for what is not a GET 503 OUTCOME_UNKNOWN, and the late result is
+ * dropped; while the request waits in rq_wait, its step resumes with ERR_TIMEOUT instead
+ * and must answer: there is no time for another wait or I/O.
  */
 #ifndef ONRUSH_HTTP_RQ_H
 #define ONRUSH_HTTP_RQ_H

@@ -245,6 +245,10 @@ run(struct app *app)
 		arena_reset(publisher.arena);
 		if (n > 0)
 			handle(messages, n);
+		if (consumer_failed(publisher.consumer)) {
+			app_stop(app, 1); /* the supervisor begins anew */
+			break;
+		}
 	}
 }
 
@@ -277,8 +281,9 @@ register_metrics(void)
 	    "onrush_consumer_partitions", "Partitions that are assigned here.", NULL);
 }
 
+/* The group has spoken; a spare member may have no partition. */
 static bool
-is_assigned(void *arg UNUSED)
+is_member(void *arg UNUSED)
 {
 	return gauge_value(publisher.partitions) >= 0;
 }
@@ -295,7 +300,7 @@ start(struct app *app)
 	}
 	register_metrics();
 	gauge_set(publisher.partitions, -1);
-	ready_add(app, "consumer", is_assigned, NULL);
+	ready_add(app, "consumer", is_member, NULL);
 	snprintf(publisher.topic, TOPIC_MAX, "%s%s", settings.topic_prefix,
 	    COUPON_TOPIC_REQUESTED);
 	snprintf(publisher.replies, TOPIC_MAX, "%s%s", settings.topic_prefix,

@@ -195,6 +195,7 @@ static const struct route routes[] = {
 	{ HTTP_GET, "/chain", chain_1, 5000000, 0, 0 },
 	{ HTTP_GET, "/refused", refused, 5000000, 0, 0 },
 	{ HTTP_GET, "/slow", slow, 50000, 0, 0 },
+	{ HTTP_POST, "/slow", slow, 50000, 0, 0 },
 	{ HTTP_GET, "/soon", soon, 5000000, 0, 0 },
 	{ HTTP_GET, "/park", park, 5000000, 0, 0 },
 	{ HTTP_GET, "/park/deadline", park, 50000, 0, 0 },
@@ -331,6 +332,19 @@ test_patience_and_deadline_of_a_wait(void **state)
 	assert_int_equal(late_steps, 0);
 }
 
+/* What changes something may still do it: its client must not take it for failed. */
+static void
+test_late_change_is_unknown(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    ask("POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"), 503);
+	assert_non_null(strstr(reply.text, "OUTCOME_UNKNOWN"));
+	assert_non_null(strstr(reply.text, "Retry-After"));
+	while (under_way() > 0)
+		continue;
+}
+
 static void
 test_late_result_is_dropped(void **state)
 {
@@ -446,6 +460,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_wait_and_wake, start, stop),
 		cmocka_unit_test_setup_teardown(
 		    test_patience_and_deadline_of_a_wait, start, stop),
+		cmocka_unit_test_setup_teardown(test_late_change_is_unknown, start, stop),
 		cmocka_unit_test_setup_teardown(test_late_result_is_dropped, start, stop),
 		cmocka_unit_test_setup_teardown(
 		    test_client_leaves_while_pending, start, stop),
