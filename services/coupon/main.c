@@ -102,7 +102,7 @@ start_bus(struct service *s)
 	    producer_new(s->worker->loop, &(struct producer_conf){
 					      .brokers = settings.brokers,
 					      .client_id = "coupon",
-					      .linger_us = 1000,
+					      .linger_us = 500,
 					      .timeout_us = 5 * CLOCK_US_PER_SEC,
 					      .max_queue = PRODUCER_QUEUE,
 					  });
