@@ -44,6 +44,22 @@ http_method_name(enum http_method method)
 	return method_names[method];
 }
 
+bool
+http_method_is_safe(enum http_method method)
+{
+	switch (method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+	case HTTP_OPTIONS: return true;
+	case HTTP_POST:
+	case HTTP_PUT:
+	case HTTP_PATCH:
+	case HTTP_DELETE:
+	case HTTP_OTHER: return false;
+	}
+	UNREACHABLE();
+}
+
 str
 http_header(const struct http_head *head, str name)
 {

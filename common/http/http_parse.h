@@ -48,6 +48,9 @@ enum http_method {
 
 str http_method_name(enum http_method method);
 
+/* It asks for no change (RFC 9110, 9.2.1). */
+bool http_method_is_safe(enum http_method method);
+
 struct http_header {
 	str name, value; /* value is trimmed */
 };

@@ -313,23 +313,6 @@ exchange_on_deadline(struct loop_wait *w)
 		out_of_time(x);
 }
 
-/* RFC 9110, 9.2.1. */
-static bool
-is_safe(const struct exchange *x)
-{
-	switch (x->head.method) {
-	case HTTP_GET:
-	case HTTP_HEAD:
-	case HTTP_OPTIONS: return true;
-	case HTTP_POST:
-	case HTTP_PUT:
-	case HTTP_PATCH:
-	case HTTP_DELETE:
-	case HTTP_OTHER: return false;
-	}
-	UNREACHABLE();
-}
-
 /*
  * The deadline has passed and no step may use more time. What reads ends with 504; what
  * changes something may have done so, or may still do it, and that is what is said.
@@ -345,7 +328,9 @@ out_of_time(struct exchange *x)
 		x->cancel(&x->rq);
 	}
 	x->state = RQ_RUNNING;
-	exchange_fail(x, is_safe(x) ? ERR_TIMEOUT : ERR_UNKNOWN_OUTCOME, STR_NULL);
+	exchange_fail(x,
+	    http_method_is_safe(x->head.method) ? ERR_TIMEOUT : ERR_UNKNOWN_OUTCOME,
+	    STR_NULL);
 	if (waiting)
 		exchange_put(x);
 	else

@@ -43,12 +43,6 @@ struct forward {
 	struct http_header headers[ARRAY_LEN(forwarded) + OWN_HEADERS];
 };
 
-static bool
-is_safe(enum http_method method)
-{
-	return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
-}
-
 static void
 add_header(struct forward *f, str name, str value)
 {
@@ -81,7 +75,7 @@ gateway_forward(struct rq *rq)
 
 	struct forward *f = rq->ctx = ARENA_NEW(rq->arena, struct forward);
 	f->upstream = up;
-	f->safe = is_safe(rq->head->method);
+	f->safe = http_method_is_safe(rq->head->method);
 	/* HEAD is asked as GET, so that our answer to it has the right length. */
 	f->request = (struct httpc_request){
 		.method = rq->head->method == HTTP_HEAD ? HTTP_GET : rq->head->method,
