@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 import tempfile
@@ -36,9 +37,11 @@ class Postgres(Engine):
 
     def _reachable_home(self):
         """Our directory, or one under /var/tmp when the server's user cannot get into
-        ours (a checkout under /root) or a socket's path would be too long (107 bytes)."""
-        socket_path = self.dir / "socket" / f".s.PGSQL.{self.port}"
-        if len(str(socket_path)) < 104 and (self.user is None or self._user_reaches(self.dir)):
+        ours (a checkout under /root), or a socket's path would be too long (107 bytes) or
+        have to be quoted in connection strings."""
+        socket_path = str(self.dir / "socket" / f".s.PGSQL.{self.port}")
+        plain = re.fullmatch(r"[\w./-]{1,107}", socket_path)
+        if plain and (self.user is None or self._user_reaches(self.dir)):
             return self.dir
         tag = sha256(str(self.dir).encode()).hexdigest()[:12]
         return Path("/var/tmp") / f"onrush-postgres-{tag}"

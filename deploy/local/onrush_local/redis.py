@@ -14,7 +14,7 @@ class Redis(Engine):
     def prepare(self):
         super().prepare()
         (self.dir / "redis.conf").write_text(
-            f"bind 127.0.0.1\nport {self.port}\ndir {self.dir}\n"
+            f'bind 127.0.0.1\nport {self.port}\ndir "{self.dir}"\n'
             'appendonly no\nsave ""\nmaxmemory 512mb\nmaxmemory-policy noeviction\n'
             "databases 256\ntcp-backlog 128\ndaemonize no\nloglevel notice\n",
             encoding="utf-8",
