@@ -248,7 +248,7 @@ test_nobody_there(void **state)
 	assert_int_equal(consumer_poll(c, m, 1, 200 * MS), 0);
 	assert_in_range(clock_mono_us() - start_us, 195 * MS, 1 * SEC);
 	assert_in_range(consumer_last_poll_us(c), start_us, clock_mono_us());
-	assert_int_equal(consumer_assigned(c), 0);
+	assert_int_equal(consumer_assigned(c), -1);
 	assert_int_equal(consumer_lag(c), -1);
 	start_us = clock_mono_us();
 	consumer_free(c);
