@@ -118,9 +118,9 @@ def port_holder(port):
         if _holds_any(pid, inodes):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
             return int(pid), f"pid {pid} ({command.decode(errors='replace').strip()[:120]})"
-    if owner is not None:
+    if owner is not None and os.geteuid() != 0:
         return None, f"a process of user id {owner} (run as root to see which)"
-    return None, "a process that cannot be seen from here"
+    return None, "a process that cannot be seen from here (in another container?)"
 
 
 def _holds_any(pid, inodes):
@@ -137,13 +137,25 @@ def _holds_any(pid, inodes):
     return False
 
 
-def parent_of(pid):
-    """None when there is no such process (any more)."""
+def _stat(pid):
+    """State, parent and what follows them in /proc; None when there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[1])
+    return stat.rpartition(")")[2].split()
+
+
+def parent_of(pid):
+    """None when there is no such process (any more)."""
+    stat = _stat(pid)
+    return int(stat[1]) if stat else None
+
+
+def has_ended(pid):
+    """A zombie has: in a container whose process 1 reaps nothing it stays one."""
+    stat = _stat(pid)
+    return stat is None or stat[0] == "Z"
 
 
 def is_child_of(pid, ancestor):

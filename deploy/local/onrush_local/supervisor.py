@@ -15,7 +15,7 @@ import xmlrpc.client
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .host import Trouble, run, short_dir, wait_until, which
+from .host import Trouble, has_ended, run, short_dir, wait_until, which
 
 UP = ("RUNNING", "STARTING")
 
@@ -153,5 +153,5 @@ class Supervisor:
             if known[name]["statename"] in UP:
                 self.stop_job(name)
         self.calls.supervisor.shutdown()
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 60, "The end of supervisord")
+        wait_until(lambda: has_ended(pid), 60, "The end of supervisord")
         return True
