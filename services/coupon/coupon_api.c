@@ -6,11 +6,6 @@
  * road while Kafka is away; a decision that does not come in time is a 202 with the
  * address where it will be.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "app/log.h"
 #include "coupon/answers.h"
 #include "coupon/campaigns.h"
 #include "coupon/coupon_rules.h"
@@ -40,7 +35,7 @@ static rq_step known, judge, filtered, replay, publish, decided, direct;
 static rq_next begin(struct rq *rq, struct issue *issue, struct json_reader *r);
 static rq_next refuse(struct rq *rq, enum err refusal);
 static rq_next answer(struct rq *rq);
-static rq_next undecided(struct rq *rq);
+static rq_next undecided(struct rq *rq, enum err why);
 
 rq_next
 coupon_issue(struct rq *rq)
@@ -246,10 +241,10 @@ decided(struct rq *rq)
 		return answer(rq);
 	forget(rq);
 	if (rq->err == ERR_OK || issue->direct || now_us >= rq->deadline_us)
-		return undecided(rq);
+		return undecided(rq, ERR_UNKNOWN_OUTCOME);
 	if (delivery == DELIVERY_DONE && producer_is_up(s->producer)) {
 		if (flights_add(s->flights, flight) != ERR_OK)
-			return undecided(rq);
+			return undecided(rq, ERR_OVERLOAD);
 		return rq_wait(rq, decided, 0, forget);
 	}
 	if (delivery == DELIVERY_PENDING)
@@ -266,10 +261,10 @@ direct(struct rq *rq)
 
 	issue->direct = true;
 	if (flights_add(s->flights, &issue->flight) != ERR_OK)
-		return rq_fail(rq, ERR_OVERLOAD);
+		return undecided(rq, ERR_OVERLOAD);
 	if (direct_decide(s->direct, &issue->flight.request) != ERR_OK) {
 		forget(rq);
-		return rq_fail(rq, ERR_OVERLOAD);
+		return undecided(rq, ERR_OVERLOAD);
 	}
 	return rq_wait(rq, decided, 0, forget);
 }
@@ -282,25 +277,31 @@ answer(struct rq *rq)
 	struct service *s = rq->service;
 	struct issue *issue = rq->ctx;
 	const struct flight *flight = &issue->flight;
+	enum err outcome = flight->decision.outcome;
 
-	if (flight->decision.outcome != ERR_OK && s->redis != NULL)
+	if (outcome != ERR_OK && s->redis != NULL)
 		filter_land(s->filter, &issue->campaign, flight->request.user_id);
+	if (!err_info(outcome)->ack)
+		return undecided(rq, outcome);
 	return answers_decision(
 	    rq, &flight->decision, flight->head.rank > 0 ? &flight->head : NULL);
 }
 
-/* An event that is in Kafka will be decided: 202, and here is where to ask. What may be
- * decided, or not, is said to be so. */
+/*
+ * An event that is in Kafka will be decided: 202, and here is where to ask. What may be
+ * in Kafka, or not, is said to be so. Only what never got there can be told for certain
+ * why it was not decided.
+ */
 static rq_next
-undecided(struct rq *rq)
+undecided(struct rq *rq, enum err why)
 {
 	struct issue *issue = rq->ctx;
 
 	switch (issue->flight.delivery) {
 	case DELIVERY_DONE: return answers_accepted(rq, &issue->flight.request);
-	case DELIVERY_NONE:
 	case DELIVERY_PENDING:
 	case DELIVERY_UNKNOWN: return rq_fail(rq, ERR_UNKNOWN_OUTCOME);
+	case DELIVERY_NONE: return rq_fail(rq, why);
 	}
 	UNREACHABLE();
 }
