@@ -24,6 +24,10 @@ fail() {
 	exit 1
 }
 
+unreachable() {
+	fail "that failed (see above). Check the network, or name a module proxy with GOPROXY"
+}
+
 # Any Go that is there; Debian's when there is none.
 find_go() {
 	for go in go /usr/local/go/bin/go; do
@@ -42,7 +46,7 @@ switches_toolchains() {
 fetch_toolchain() {
 	module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$("$go" env GOARCH)
 	say "fetching Go $GO_VERSION ($module)"
-	(cd "$work" && "$go" mod download "$module") || fail "could not download $module"
+	(cd "$work" && "$go" mod download "$module") || unreachable
 	chmod -R u+w "$GOMODCACHE/golang.org"
 	chmod +x "$GOMODCACHE/$module"/bin/* "$GOMODCACHE/$module"/pkg/tool/*/*
 	go=$GOMODCACHE/$module/bin/go
@@ -63,6 +67,6 @@ export GOFLAGS=-mod=mod GOWORK=off GOTOOLCHAIN=auto CGO_ENABLED=0
 switches_toolchains "$go" || fetch_toolchain
 say "building k6 $K6_VERSION (about two minutes on two cores, once)"
 (cd "$work" && "$go" install -trimpath -ldflags "-s -w" "go.k6.io/k6@v$K6_VERSION") ||
-	fail "the build failed; look above, check that the Go module proxy is reachable"
+	unreachable
 mv "$GOBIN/k6" "$bin/k6"
 say "$("$bin/k6" version)"

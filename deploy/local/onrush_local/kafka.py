@@ -136,7 +136,7 @@ def _fetch():
                 "-q",
                 "-f",
                 str(POM),
-                "dependency:copy-dependencies",
+                "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies",
                 "-DincludeScope=runtime",
                 f"-DoutputDirectory={fresh}",
             ],
