@@ -107,7 +107,8 @@ begin(struct rq *rq, struct issue *issue, struct json_reader *r)
 	return rq_goto(rq, known);
 }
 
-/* The campaign is looked up in memory, or read when nobody asked for it before. */
+/* A fresh copy of the campaign is in memory while people ask for it; otherwise it is
+ * read: what an old one says, and the marks that it names, may refuse nobody. */
 static rq_next
 known(struct rq *rq)
 {
@@ -115,7 +116,8 @@ known(struct rq *rq)
 	struct issue *issue = rq->ctx;
 	bool fresh;
 
-	if (campaigns_find(s->campaigns, issue->flight.request.coupon_id, &fresh) == NULL)
+	(void)campaigns_find(s->campaigns, issue->flight.request.coupon_id, &fresh);
+	if (!fresh)
 		return campaigns_read(
 		    rq, judge, s->campaigns, &issue->flight.request.coupon_id);
 	return rq_goto(rq, judge);
@@ -137,12 +139,13 @@ judge(struct rq *rq)
 	if (c == NULL)
 		return rq_fail(rq, ERR_COUPON_UNKNOWN);
 	issue->campaign = *c;
+	if (!fresh) /* reading it took longer than it holds */
+		return rq_goto(rq, publish);
 	verdict = coupon_judge(c, request->requested_us);
-	if (fresh && verdict != ERR_OK)
+	if (verdict != ERR_OK)
 		return refuse(rq, verdict);
 	issue->query = (struct filter_query){
 		.campaign = &issue->campaign,
-		.fresh = fresh,
 		.user_id = request->user_id,
 	};
 	if (s->redis == NULL || !redis_is_up(s->redis))

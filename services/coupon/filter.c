@@ -87,13 +87,6 @@ struct ask {
 	size_t count;
 };
 
-/* An old copy's version may have been sold out and restocked since: no mark matches 0. */
-static int64_t
-known_version(const struct filter_query *q)
-{
-	return q->fresh ? q->campaign->version : 0;
-}
-
 static void
 send_ask(struct ask *a, struct arena *arena)
 {
@@ -104,7 +97,7 @@ send_ask(struct ask *a, struct arena *arena)
 		marks_key(arena, c, "sold_out"), marks_key(arena, c, "issued"),
 		marks_key(arena, c, "flight:") };
 
-	args[0] = str_of(arena_printf(arena, "%" PRId64, known_version(first)));
+	args[0] = str_of(arena_printf(arena, "%" PRId64, c->version));
 	args[1] =
 	    str_of(arena_printf(arena, "%d", c->per_user_limit == 1 ? FLIGHT_MS : 0));
 	for (size_t i = 0; i < a->count; i++) {
@@ -137,7 +130,7 @@ flush_asks(struct batch_run *run)
 
 			if (asked[j] ||
 			    q->campaign->coupon_id != first->campaign->coupon_id ||
-			    known_version(q) != known_version(first))
+			    q->campaign->version != first->campaign->version)
 				continue;
 			asked[j] = true;
 			a->members[a->count++] = j;

@@ -19,7 +19,6 @@ enum filter_verdict {
 /* What the filter is asked, and what it says. Lives in the request's arena. */
 struct filter_query {
 	const struct campaign *campaign; /* a copy in the request's arena */
-	bool fresh; /* the copy may refuse, so its version's mark may */
 	int64_t user_id;
 	enum filter_verdict verdict;
 };

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 import uuid
 
 import pytest
@@ -319,6 +320,20 @@ def test_all_keys_expire_with_their_campaign(shop):
     assert any("issued" in key for key in keys)
     assert any("sold_out" in key for key in keys)
     assert all(0 < redis.ttl(key) <= 8 * 86400 for key in keys), keys
+
+
+def test_marks_of_an_earlier_generation_refuse_nobody(shop):
+    """The campaign begins anew, as `onrush seed --reset` does; the service's copy is old."""
+    campaign(shop, quantity=1)
+    assert ask(shop, 1).status == 200
+    assert ask(shop, 2).error == "COUPON_SOLD_OUT"
+    time.sleep(0.3)  # longer than a copy of the campaign may refuse
+    shop.sql("delete from coupon.issued; delete from coupon.heads")
+    shop.sql(
+        "update coupon.campaigns set issued = 0, head_hash = null,"
+        " generation = gen_random_uuid(), version = version + 1"
+    )
+    assert ask(shop, 1).status == 200
 
 
 # --- bad input --------------------------------------------------------------------------
