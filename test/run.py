@@ -11,31 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "test"), str(ROOT / "deploy/local")]
 
-from harness.engines import PORTS, Engines, Ports, first_port  # noqa: E402
+from harness.engines import Engines, Ports  # noqa: E402
 from lint.checks import CHECKS  # noqa: E402
 
 PROGRAM_SECONDS = 180  # for one program of unit, store or bus tests
 FUZZ_SECONDS = 10  # for one fuzzer
 TAIL = 30  # lines shown of what a failed command printed
 SHOWN = 8  # failures shown of one layer
-
-# Layers in one row run beside each other: they wait more than they compute.
-STAGES = (
-    ("lint",),
-    ("unit",),
-    ("unit-asan",),
-    ("servers", "servers-asan"),
-    ("api", "api-asan"),
-    ("e2e",),
-    ("chaos",),
-    ("fuzz",),
-)
 
 
 class Layer:
@@ -114,11 +101,6 @@ def _junit_totals(path):
     return tests, bad
 
 
-def _ports(variant):
-    """Two builds are tested beside each other, on ports of their own."""
-    return first_port() + (PORTS if variant == "asan" else 0)
-
-
 class Run:
     """All layers, in order."""
 
@@ -153,30 +135,20 @@ class Run:
         ).stdout.split()
 
     def layer(self, name, function, *arguments):
-        """Runs one layer and gives it with what is to be printed of it."""
         layer = Layer(name, self.build)
         begin = time.monotonic()
+        print(f"{name:<14} ", end="", flush=True)
         try:
             function(layer, *arguments)
-        except Exception as error:  # whatever it is, the other layers are to run
+        except Exception as error:  # pylint: disable=broad-except
             layer.count(False, f"{name} could not run: {error}")
+        self.layers.append(layer)
         took = time.monotonic() - begin
-        counts = f"{layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s"
-        report = [f"{name:<14} {counts}"]
+        print(f"{layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s", flush=True)
         for lines in layer.failures[:SHOWN]:
-            report += [f"    {line}" for line in lines]
+            print(*(f"    {line}" for line in lines), sep="\n")
         if layer.failures:
-            report.append(f"    (all of it: {layer.log})")
-        return layer, "\n".join(report)
-
-    def stage(self, layers):
-        """Runs layers beside each other: {name: (function, arguments…)}."""
-        with ThreadPoolExecutor(len(layers)) as pool:
-            futures = [pool.submit(self.layer, name, *call) for name, call in layers.items()]
-            for future in as_completed(futures):
-                layer, report = future.result()
-                self.layers.append(layer)
-                print(report, flush=True)
+            print(f"    (all of it: {layer.log})", flush=True)
 
     # --- the layers ------------------------------------------------------------------
 
@@ -202,7 +174,7 @@ class Run:
             return
         with tempfile.TemporaryDirectory(prefix="onrush-test-") as directory:
             os.chmod(directory, 0o711)
-            engines = Engines(directory, self.build / variant / "bin", Ports(_ports(variant)))
+            engines = Engines(directory, self.build / variant / "bin", Ports())
             try:
                 engines.start()
                 engines.pg.sql("CREATE ROLE tester SUPERUSER LOGIN PASSWORD 'tester'")
@@ -224,7 +196,6 @@ class Run:
         xml.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-c", "test/pytest.ini", f"--junitxml={xml}"]
         env = {"ONRUSH_VARIANT": variant, "ONRUSH_TEST_BUILD": str(self.build)}
-        env["ONRUSH_TEST_PORTS"] = str(_ports(variant))
         status = layer.command([*argv, *(f"test/{folder}" for folder in folders)], **env)
         layer.count_junit(xml, status, layer.name)
 
@@ -263,12 +234,10 @@ def main():
         "chaos": (run.pytest, "release", "chaos"),
         "fuzz": (run.fuzz,),
     }
-    for name in args.layers:
+    for name in args.layers or layers:
         if name not in layers:
             parser.error(f"{name} is none of {', '.join(layers)}")
-    for names in STAGES:
-        if wanted := {n: layers[n] for n in names if n in (args.layers or layers)}:
-            run.stage(wanted)
+        run.layer(name, *layers[name])
     passed = sum(layer.passed for layer in run.layers)
     failed = sum(layer.failed for layer in run.layers)
     print(f"{passed} passed, {failed} failed")
