@@ -13,6 +13,7 @@ import pytest
 from harness.client import Client
 from harness.engines import ROOT, Ports
 from onrush_local.host import wait_until
+from onrush_local.postgres import Postgres
 from onrush_local.supervisor import Supervisor
 
 STACK = ROOT / "deploy/local/stack"
@@ -136,3 +137,24 @@ def test_servers_of_ones_own_are_used(local, world):
     answer = Client(local.port["gateway"]).post("/api/v1/coupons", {"userId": 7, "couponId": 1})
     assert answer.status == 200, local.logs()
     assert world.sql("select user_id, rank from coupon.issued") == [(7, 1)]
+
+
+@pytest.fixture
+def distant():
+    """A PostgreSQL whose data is not in its directory."""
+    directory = Path(tempfile.mkdtemp(prefix="onrush-test-"))
+    server = Postgres(directory / ("far" * 40), Ports().take())
+    assert server.home != server.dir
+    yield server
+    server.stop()
+    shutil.rmtree(server.home)
+    shutil.rmtree(directory)
+
+
+def test_data_elsewhere_goes_with_the_directory(distant):
+    distant.start().sql("CREATE TABLE kept ()")
+    distant.stop()
+    assert distant.start().sql("SELECT 'kept'::regclass") == "kept\n"
+    distant.stop()
+    shutil.rmtree(distant.dir)
+    assert distant.start().sql("SELECT to_regclass('kept') IS NULL") == "t\n"

@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from .engine import FILES, Engine
-from .host import guarded, run, which
+from .host import Trouble, guarded, run, which
 
 BIN = ["/usr/lib/postgresql/15/bin"]
 
@@ -53,7 +54,8 @@ class Postgres(Engine):
 
     def prepare(self):
         super().prepare()
-        self.home.mkdir(parents=True, exist_ok=True)
+        if self.home != self.dir:
+            self._claim_home()
         os.chmod(self.home, 0o711)
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
@@ -61,6 +63,21 @@ class Postgres(Engine):
         self._own(self.sockets)
         self._write(self.data / "postgresql.conf", self._conf())
         self._write(self.data / "pg_hba.conf", (FILES / "pg_hba.conf").read_text("utf-8"))
+
+    def _claim_home(self):
+        """Elsewhere it is ours while a link in our directory says so: what is left there
+        when somebody removed the directory, with keys and topics, must go as well."""
+        link = self.dir / "home"
+        if link.is_dir():
+            return
+        try:
+            if self.home.exists():
+                shutil.rmtree(self.home)
+            self.home.mkdir()
+        except OSError as error:
+            raise Trouble(f"{self.home} cannot be made ({error}): remove it.") from error
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.home)
 
     def _initdb(self):
         """Into a directory beside, renamed at the end: an interrupted one leaves nothing."""
