@@ -61,6 +61,7 @@ find_go
 remove_work
 mkdir -p "$bin" "$work"
 trap remove_work EXIT
+trap 'exit 130' HUP INT TERM
 export GOMODCACHE="$work/mod" GOCACHE="$work/build" GOPATH="$work/path" GOBIN="$work/bin"
 export GOFLAGS=-mod=mod GOWORK=off GOTOOLCHAIN=auto CGO_ENABLED=0
 
