@@ -79,6 +79,9 @@ def main():
     with open(RESULTS / "coupon_peak.txt", "a", encoding="utf-8") as text:
         text.write("\n" + proof)
     print("k6/results/coupon_peak.html is the report; .txt and .json are beside it.")
+    if proven and not kept:
+        print("The proof is clean, but a threshold was BROKEN (above). The 12 ms are for an idle")
+        print("machine; P99_MS=100 make peak asks for less.")
     return 0 if kept and proven else 1
 
 
