@@ -109,7 +109,7 @@ class Run:
         self.layers = []
 
     def _make(self, variant, *words):
-        into = self.build / variant
+        into = os.path.relpath(self.build / variant, ROOT)  # make splits paths at blanks
         return [
             "make",
             "-s",

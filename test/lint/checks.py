@@ -56,7 +56,7 @@ def _tool(argv):
 
 def _compile(build, compiler):
     """Every C file with warnings as errors, into a folder of its own."""
-    into = build / f"werror-{Path(compiler).name}"
+    into = Path(os.path.relpath(build, ROOT)) / f"werror-{Path(compiler).name}"
     sources = [p for p in _files("*.c") if "fuzz" not in p.parts]
     objects = [str(into / p.relative_to(ROOT).with_suffix(".o")) for p in sources]
     return _tool(
