@@ -163,7 +163,7 @@ filtered(struct rq *rq)
 	case FILTER_ISSUED: return refuse(rq, ERR_COUPON_ALREADY_ISSUED);
 	case FILTER_SOLD_OUT: return refuse(rq, ERR_COUPON_SOLD_OUT);
 	case FILTER_CLOSED: return refuse(rq, ERR_COUPON_NOT_OPEN);
-	case FILTER_IN_FLIGHT: return rq_fail(rq, ERR_COUPON_IN_PROGRESS);
+	case FILTER_IN_FLIGHT: return refuse(rq, ERR_COUPON_IN_PROGRESS);
 	}
 	UNREACHABLE();
 }
@@ -282,7 +282,8 @@ answer(struct rq *rq)
 	const struct flight *flight = &issue->flight;
 	enum err outcome = flight->decision.outcome;
 
-	if (outcome != ERR_OK && s->redis != NULL)
+	/* Before the answer, so that a repetition meets the decision, not the flight. */
+	if (s->redis != NULL)
 		filter_land(s->filter, &issue->campaign, flight->request.user_id);
 	if (!err_info(outcome)->ack)
 		return undecided(rq, outcome);

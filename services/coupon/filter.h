@@ -30,7 +30,7 @@ void filter_free(struct filter *f); /* NULL is fine */
 rq_next filter_ask(
     struct rq *rq, rq_step *next, struct filter *f, struct filter_query *q) MUST_USE;
 
-/* The request got no coupon: its user may ask again at once. */
+/* The request is decided, or will not be: its user's next one is looked at anew. */
 void filter_land(struct filter *f, const struct campaign *c, int64_t user_id);
 
 /* The operator changed the state: moves the switch. */
