@@ -163,7 +163,7 @@ filtered(struct rq *rq)
 	case FILTER_ISSUED: return refuse(rq, ERR_COUPON_ALREADY_ISSUED);
 	case FILTER_SOLD_OUT: return refuse(rq, ERR_COUPON_SOLD_OUT);
 	case FILTER_CLOSED: return refuse(rq, ERR_COUPON_NOT_OPEN);
-	case FILTER_IN_FLIGHT: return refuse(rq, ERR_COUPON_IN_PROGRESS);
+	case FILTER_IN_FLIGHT: return refuse(rq, ERR_IN_PROGRESS);
 	}
 	UNREACHABLE();
 }

@@ -51,7 +51,7 @@ nothing(struct rq *rq)
 static rq_next
 because(struct rq *rq)
 {
-	return rq_fail_because(rq, ERR_COUPON_IN_PROGRESS, "a \"%s\" reason", "good");
+	return rq_fail_because(rq, ERR_IN_PROGRESS, "a \"%s\" reason", "good");
 }
 
 static rq_next

@@ -1,0 +1,111 @@
+-- migrate:up
+
+-- The role of the order service and of the payment workers: this schema and nothing else.
+do $$
+begin
+  create role onrush_order nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+
+create schema orders;
+
+create table orders.products (
+  product_id bigint primary key check (product_id > 0),
+  name       text not null check (octet_length(name) between 1 and 120),
+  price      bigint not null check (price between 0 and 10000000000),
+  -- All that ever came in; what is not in stock any more is in lines of completed orders.
+  supplied   bigint not null check (supplied >= 0),
+  stock      bigint not null check (stock between 0 and supplied),
+  status     text not null default 'SELLING' check (status in ('SELLING', 'STOPPED'))
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- What a user may spend. The sum of a user's transfers is the balance, at every instant.
+create table orders.balances (
+  user_id bigint primary key check (user_id > 0),
+  amount  bigint not null check (amount between 0 and 1000000000000000)
+) with (fillfactor = 70);
+
+-- Double entry: each row takes from one account and gives to another. Account 0 is the
+-- world outside (money that comes in), account -1 is the shop; the others are users.
+-- transfer_id is a function of the request (user, call, Idempotency-Key) or of the order,
+-- so that the same movement cannot be written twice. Append-only.
+create table orders.transfers (
+  transfer_id uuid primary key,
+  debit       bigint not null,
+  credit      bigint not null,
+  amount      bigint not null check (amount > 0),
+  kind        text not null check (kind in ('OPENING', 'CHARGE', 'PAYMENT', 'REFUND')),
+  order_id    bigint,
+  -- The user's balance after it: the stored answer for a repeated request.
+  balance     bigint not null check (balance >= 0),
+  made_at     timestamptz not null default now(),
+  check (debit <> credit)
+);
+
+create sequence orders.order_ids cache 100;
+
+-- The row is the order's lock and the inbox of its payment: an event that finds it not
+-- PENDING any more has been dealt with. No index on the status, so that settling an order
+-- touches no index at all.
+create table orders.orders (
+  order_id      bigint primary key,
+  user_id       bigint not null check (user_id > 0),
+  -- Of the request: a repeated one finds the order that it made.
+  request_id    uuid not null unique,
+  -- Of the request's content: the same key with another content is refused.
+  request_hash  bigint not null,
+  status        text not null default 'PENDING'
+                check (status in ('PENDING', 'COMPLETED', 'FAILED', 'CANCELLED')),
+  reason        text, -- of FAILED: a code of err.def
+  amount        bigint not null check (amount >= 0), -- of the lines
+  discount      bigint not null default 0 check (discount between 0 and amount),
+  coupon_id     bigint,
+  coupon_rank   bigint,
+  coupon_expires_at timestamptz,
+  created_at    timestamptz not null default now(),
+  settled_at    timestamptz,
+  check ((coupon_id is null) = (coupon_rank is null))
+) with (fillfactor = 70);
+
+create table orders.lines (
+  order_id   bigint not null,
+  product_id bigint not null,
+  quantity   bigint not null check (quantity between 1 and 10000),
+  price      bigint not null check (price >= 0), -- of one, when it was ordered
+  primary key (order_id, product_id)
+);
+
+-- The outbox of PAYMENT_REQUESTED: the orders that nobody has settled. Written with the
+-- order, deleted by the transaction that settles it: the effect proves the delivery.
+create table orders.unsettled (
+  order_id   bigint primary key,
+  created_at timestamptz not null default now()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- The outbox of all else: what a transaction has to tell others, one row a batch. The
+-- keeper delivers a row and then deletes it; ids are UUIDv7, so their order is time's.
+create table orders.outbox (
+  batch_id   uuid primary key,
+  topic      text not null,
+  records    jsonb not null, -- [{"key": …, "value": {…}}, …], in order
+  created_at timestamptz not null default now()
+);
+
+-- Pieces sold, for rankings: one row for each UTC day and product.
+create table orders.daily_sales (
+  day        date not null,
+  product_id bigint not null,
+  sold       bigint not null check (sold >= 0),
+  primary key (day, product_id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+grant usage on schema orders to onrush_order;
+grant usage on sequence orders.order_ids to onrush_order;
+grant select, insert, update on orders.products, orders.balances, orders.orders,
+  orders.daily_sales to onrush_order;
+grant select, insert on orders.transfers, orders.lines to onrush_order;
+grant select, insert, delete on orders.unsettled, orders.outbox to onrush_order;
+
+-- migrate:down
+
+drop schema orders cascade;
