@@ -11,18 +11,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "test"), str(ROOT / "deploy/local")]
 
-from harness.engines import Engines, Ports  # noqa: E402
+from harness.engines import PORTS, Engines, Ports, first_port  # noqa: E402
 from lint.checks import CHECKS  # noqa: E402
 
 PROGRAM_SECONDS = 300  # for one test program; more means that it hangs
 FUZZ_SECONDS = 10  # for one fuzzer
 TAIL = 30  # lines shown of what a failed command printed
 SHOWN = 8  # failures shown of one layer
+
+# Layers in one row run beside each other: they wait more than they compute.
+STAGES = (
+    ("lint",),
+    ("unit",),
+    ("unit-asan",),
+    ("servers", "servers-asan"),
+    ("api", "api-asan"),
+    ("e2e",),
+    ("chaos",),
+    ("fuzz",),
+)
 
 
 class Layer:
@@ -101,6 +114,11 @@ def _junit_totals(path):
     return tests, bad
 
 
+def _ports(variant):
+    """Two builds are tested beside each other, on ports of their own."""
+    return first_port() + (PORTS if variant == "asan" else 0)
+
+
 class Run:
     """All layers, in order."""
 
@@ -135,20 +153,30 @@ class Run:
         ).stdout.split()
 
     def layer(self, name, function, *arguments):
+        """Runs one layer and gives it with what is to be printed of it."""
         layer = Layer(name, self.build)
         begin = time.monotonic()
-        print(f"{name:<14} ", end="", flush=True)
         try:
             function(layer, *arguments)
-        except Exception as error:  # pylint: disable=broad-except
+        except Exception as error:  # whatever it is, the other layers are to run
             layer.count(False, f"{name} could not run: {error}")
-        self.layers.append(layer)
         took = time.monotonic() - begin
-        print(f"{layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s", flush=True)
+        counts = f"{layer.passed:>5} passed {layer.failed:>4} failed {took:>7.1f} s"
+        report = [f"{name:<14} {counts}"]
         for lines in layer.failures[:SHOWN]:
-            print(*(f"    {line}" for line in lines), sep="\n")
+            report += [f"    {line}" for line in lines]
         if layer.failures:
-            print(f"    (all of it: {layer.log})", flush=True)
+            report.append(f"    (all of it: {layer.log})")
+        return layer, "\n".join(report)
+
+    def stage(self, layers):
+        """Runs layers beside each other: {name: (function, arguments…)}."""
+        with ThreadPoolExecutor(len(layers)) as pool:
+            futures = [pool.submit(self.layer, name, *call) for name, call in layers.items()]
+            for future in as_completed(futures):
+                layer, report = future.result()
+                self.layers.append(layer)
+                print(report, flush=True)
 
     # --- the layers ------------------------------------------------------------------
 
@@ -174,7 +202,7 @@ class Run:
             return
         with tempfile.TemporaryDirectory(prefix="onrush-test-") as directory:
             os.chmod(directory, 0o711)
-            engines = Engines(directory, self.build / variant / "bin", Ports())
+            engines = Engines(directory, self.build / variant / "bin", Ports(_ports(variant)))
             try:
                 engines.start()
                 engines.pg.sql("CREATE ROLE tester SUPERUSER LOGIN PASSWORD 'tester'")
@@ -196,6 +224,7 @@ class Run:
         xml.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-c", "test/pytest.ini", f"--junitxml={xml}"]
         env = {"ONRUSH_VARIANT": variant, "ONRUSH_TEST_BUILD": str(self.build)}
+        env["ONRUSH_TEST_PORTS"] = str(_ports(variant))
         status = layer.command([*argv, *(f"test/{folder}" for folder in folders)], **env)
         layer.count_junit(xml, status, layer.name)
 
@@ -234,10 +263,12 @@ def main():
         "chaos": (run.pytest, "release", "chaos"),
         "fuzz": (run.fuzz,),
     }
-    for name in args.layers or layers:
+    for name in args.layers:
         if name not in layers:
             parser.error(f"{name} is none of {', '.join(layers)}")
-        run.layer(name, *layers[name])
+    for names in STAGES:
+        if wanted := {n: layers[n] for n in names if n in (args.layers or layers)}:
+            run.stage(wanted)
     passed = sum(layer.passed for layer in run.layers)
     failed = sum(layer.failed for layer in run.layers)
     print(f"{passed} passed, {failed} failed")

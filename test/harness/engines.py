@@ -10,29 +10,38 @@ import os
 import subprocess
 from pathlib import Path
 
-from onrush_local.host import free_port
+from onrush_local.host import free_port, port_is_free
 from onrush_local.kafka import Kafka
 from onrush_local.postgres import Postgres
 from onrush_local.redis import Redis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATE = "onrush_template"
+PORTS = 5000
 PASSWORD = "onrush"
 
 
-class Ports:
-    """Free ports, upwards from ONRUSH_TEST_PORTS; each is given out once."""
+def first_port():
+    """Where the ports of tests begin."""
+    return int(os.environ.get("ONRUSH_TEST_PORTS", "21000"))
 
-    def __init__(self):
-        self.next = int(os.environ.get("ONRUSH_TEST_PORTS", "21000"))
+
+class Ports:
+    """Free ports, upwards from the first and round again after PORTS of them, so that one
+    is not given out again soon."""
+
+    def __init__(self, first=None):
+        self.first = self.next = first or first_port()
 
     def take(self, count=1):
         """The first of `count` free ports in a row."""
         while True:
-            first = free_port(self.next)
-            self.next = first + count
-            if all(free_port(p) == p for p in range(first, first + count)):
-                return first
+            if self.next + count > self.first + PORTS:
+                self.next = self.first
+            port = free_port(self.next)
+            self.next = port + count
+            if all(port_is_free(p) for p in range(port + 1, port + count)):
+                return port
 
 
 class Engines:
