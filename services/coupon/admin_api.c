@@ -12,11 +12,11 @@
 #include "coupon/coupon_rules.h"
 #include "coupon/coupon_store.h"
 #include "coupon/filter.h"
+#include "http/idempotency.h"
 #include "store/rq_sql.h"
 
 enum {
 	PER_USER_MAX = 1000,
-	KEY_MAX = 255, /* bytes of an Idempotency-Key */
 };
 
 #define QUANTITY_MAX INT64_C(1000000000000)
@@ -233,10 +233,10 @@ rq_next
 admin_restock(struct rq *rq)
 {
 	struct service *s = rq->service;
-	str key = http_header(rq->head, STR("Idempotency-Key"));
 	struct json_reader r;
 	struct pg_params p;
 	int64_t quantity;
+	str key;
 
 	if (!begin(rq, &p))
 		return rq_fail(rq, ERR_COUPON_UNKNOWN);
@@ -245,9 +245,8 @@ admin_restock(struct rq *rq)
 	json_close(&r);
 	if (r.err != ERR_OK)
 		return rq_fail_because(rq, r.err, "%s", r.why);
-	if (key.p != NULL && (key.n == 0 || key.n > KEY_MAX))
-		return rq_fail_because(rq, ERR_BAD_PARAMETER,
-		    "Idempotency-Key must have 1 to %d characters.", KEY_MAX);
+	if (!idempotency_key(rq, &key))
+		return idempotency_refuse(rq);
 	pg_add_i64(&p, quantity);
 	add_or_null(&p, key);
 	return rq_sql(rq, changed, s->pg, &restock, &p);

@@ -13,11 +13,8 @@
 #include "coupon/direct.h"
 #include "coupon/filter.h"
 #include "coupon/flights.h"
+#include "http/idempotency.h"
 #include "http/json.h"
-
-enum {
-	KEY_MAX = 255, /* bytes of an Idempotency-Key */
-};
 
 /* What outlives a step. */
 struct issue {
@@ -61,29 +58,18 @@ coupon_issue_for_user(struct rq *rq)
 	return begin(rq, issue, &r);
 }
 
-/* With an Idempotency-Key the request's id is a function of user and key, so that the
- * same request is the same request wherever it arrives. */
-static enum err
+static bool
 identify(struct rq *rq, struct issue *issue)
 {
-	str key = http_header(rq->head, STR("Idempotency-Key"));
 	struct coupon_request *request = &issue->flight.request;
-	struct sha256 hash;
+	str key;
 
+	if (!idempotency_key(rq, &key))
+		return false;
 	request->requested_us = clock_wall_us();
-	if (key.p == NULL) {
-		request->id = uuid_new();
-		return ERR_OK;
-	}
-	if (key.n == 0 || key.n > KEY_MAX)
-		return ERR_BAD_PARAMETER;
-	issue->keyed = true;
-	hash = sha256_of(
-	    (str[]){ STR("onrush-coupon-key-v1"),
-		{ (const char *)&request->user_id, sizeof(request->user_id) }, key },
-	    3);
-	request->id = uuid_from_hash(hash.b);
-	return ERR_OK;
+	request->id = idempotency_id(STR("onrush-coupon-key-v1"), request->user_id, key);
+	issue->keyed = key.p != NULL;
+	return true;
 }
 
 static rq_next
@@ -97,9 +83,8 @@ begin(struct rq *rq, struct issue *issue, struct json_reader *r)
 	json_close(r);
 	if (r->err != ERR_OK)
 		return rq_fail_because(rq, r->err, "%s", r->why);
-	if (identify(rq, issue) != ERR_OK)
-		return rq_fail_because(rq, ERR_BAD_PARAMETER,
-		    "Idempotency-Key must have 1 to %d characters.", KEY_MAX);
+	if (!identify(rq, issue))
+		return idempotency_refuse(rq);
 	issue->async =
 	    str_eq_nocase(http_header(rq->head, STR("Prefer")), STR("respond-async"));
 	if (!pgpool_is_up(s->pg))
