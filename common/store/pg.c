@@ -70,6 +70,15 @@ pg_add_bytes(struct pg_params *p, const void *bytes, size_t size)
 }
 
 void
+pg_add_uuid(struct pg_params *p, uuid value)
+{
+	char *text = arena_alloc(p->arena, UUID_TEXT_SIZE);
+
+	uuid_format(value, text);
+	add(p, text);
+}
+
+void
 pg_add_null(struct pg_params *p)
 {
 	add(p, NULL);
@@ -88,6 +97,23 @@ pg_add_i64_array(struct pg_params *p, const int64_t *values, size_t count)
 		at = put_i64(at, values[i]);
 	}
 	*at = '}';
+	add(p, text);
+}
+
+void
+pg_add_uuid_array(struct pg_params *p, const uuid *values, size_t count)
+{
+	char *text = arena_alloc(p->arena, count * UUID_TEXT_SIZE + 3);
+	char *at = text;
+
+	*at++ = '{';
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			*at++ = ',';
+		uuid_format(values[i], at);
+		at += UUID_TEXT_SIZE - 1;
+	}
+	memcpy(at, "}", 2);
 	add(p, text);
 }
 

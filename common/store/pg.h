@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "base/uuid.h"
 
 enum {
 	PG_MAX_PARAMS = 16
@@ -36,9 +37,11 @@ void pg_add_i64(struct pg_params *p, int64_t value);
 void pg_add_str(struct pg_params *p, str value); /* no NUL byte; STR_NULL is NULL */
 void pg_add_time(struct pg_params *p, int64_t wall_us); /* for timestamptz */
 void pg_add_bytes(struct pg_params *p, const void *bytes, size_t size); /* for bytea */
+void pg_add_uuid(struct pg_params *p, uuid value);
 void pg_add_null(struct pg_params *p);
 /* Arrays, for unnest: "{1,2,3}". */
 void pg_add_i64_array(struct pg_params *p, const int64_t *values, size_t count);
+void pg_add_uuid_array(struct pg_params *p, const uuid *values, size_t count);
 /* Each element is quoted; STR_NULL elements become NULL. */
 void pg_add_str_array(struct pg_params *p, const str *values, size_t count);
 /* `count` values of `size` bytes, one after the other, for bytea[]. */

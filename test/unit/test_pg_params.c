@@ -49,7 +49,8 @@ scalars(void **state)
 	pg_add_time(p, INT64_C(1795230245123456));
 	pg_add_bytes(p, "\0\xab", 2);
 	pg_add_bytes(p, NULL, 0);
-	assert_int_equal(p->count, 11);
+	pg_add_uuid(p, (uuid){ { 0x01, 0x9a } });
+	assert_int_equal(p->count, 12);
 	assert_string_equal(p->values[0], "-9223372036854775808");
 	assert_string_equal(p->values[1], "9223372036854775807");
 	assert_string_equal(p->values[2], "0");
@@ -61,6 +62,7 @@ scalars(void **state)
 	assert_string_equal(p->values[8], "2026-11-21T03:04:05.123456Z");
 	assert_string_equal(p->values[9], "\\x00ab");
 	assert_string_equal(p->values[10], "\\x");
+	assert_string_equal(p->values[11], "019a0000-0000-0000-0000-000000000000");
 }
 
 static void
@@ -76,6 +78,7 @@ arrays(void **state)
 	pg_add_str_array(p, texts, 5);
 	pg_add_bytes_array(p, "\1\2\3\4", 2, 2);
 	pg_add_time_array(p, times, 2);
+	pg_add_uuid_array(p, (uuid[]){ { { 1 } }, { { 2 } } }, 2);
 	assert_string_equal(
 	    p->values[0], "{-9223372036854775808,-1,0,9223372036854775807}");
 	assert_string_equal(p->values[1], "{-1}");
@@ -83,6 +86,8 @@ arrays(void **state)
 	assert_string_equal(p->values[3], "{\"\\\\x0102\",\"\\\\x0304\"}");
 	assert_string_equal(
 	    p->values[4], "{1970-01-01T00:00:00.000000Z,1970-01-01T00:00:00.000001Z}");
+	assert_string_equal(p->values[5], "{01000000-0000-0000-0000-000000000000,"
+					  "02000000-0000-0000-0000-000000000000}");
 }
 
 static void
@@ -94,7 +99,8 @@ empty_arrays(void **state)
 	pg_add_str_array(p, NULL, 0);
 	pg_add_bytes_array(p, NULL, 32, 0);
 	pg_add_time_array(p, NULL, 0);
-	for (int i = 0; i < 4; i++)
+	pg_add_uuid_array(p, NULL, 0);
+	for (int i = 0; i < 5; i++)
 		assert_string_equal(p->values[i], "{}");
 }
 
