@@ -7,6 +7,7 @@
 #include "coupon/coupon.h"
 #include "onrush/commands.h"
 #include "onrush/topic_table.h"
+#include "order/order_events.h"
 
 enum {
 	MAX_TOPICS = 32
@@ -23,10 +24,11 @@ static const char *const keep_minutes[] = { "retention.ms", "600000", "segment.m
 
 const struct topic_row TOPIC_TABLE[] = {
 	{ COUPON_TOPIC_REQUESTED, COUPON_GROUP, keep_week },
-	{ "PAYMENT_REQUESTED", "PAYMENT", keep_week },
+	{ PAYMENT_TOPIC_REQUESTED, PAYMENT_GROUP, keep_week },
 	{ "COUPON_PUBLISHED", NULL, keep_week },
-	{ "ORDER_COMPLETED", NULL, keep_week },
-	{ "ORDER_FAILED", NULL, keep_week },
+	{ ORDER_TOPIC_COMPLETED, NULL, keep_week },
+	{ ORDER_TOPIC_FAILED, NULL, keep_week },
+	{ ORDER_TOPIC_CANCELLED, NULL, keep_week },
 	{ "SEAT_CONFIRMED", NULL, keep_week },
 	{ COUPON_TOPIC_REPLIES, NULL, keep_minutes },
 };

@@ -26,6 +26,9 @@ OURS = {
     "coupon-publisher-0",
     "coupon-publisher-1",
     "coupon-publisher-2",
+    "payment-worker-0",
+    "payment-worker-1",
+    "payment-worker-2",
 }
 ENGINES = {"postgres", "redis", "kafka"}
 
@@ -144,11 +147,10 @@ def test_dependencies_can_be_met(services):
                 assert needed["restart"] == "no", f"{name} on {other}"
 
 
-def test_three_publishers_with_names_of_their_own(services):
+@pytest.mark.parametrize("consumer", ["coupon-publisher", "payment-worker"])
+def test_three_consumers_with_names_of_their_own(services, consumer):
     names = {
-        s["environment"]["ONRUSH_INSTANCE"]
-        for n, s in services.items()
-        if n.startswith("coupon-publisher")
+        s["environment"]["ONRUSH_INSTANCE"] for n, s in services.items() if n.startswith(consumer)
     }
     assert len(names) == 3
 

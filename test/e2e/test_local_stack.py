@@ -17,8 +17,9 @@ from onrush_local.postgres import Postgres
 from onrush_local.supervisor import Supervisor
 
 STACK = ROOT / "deploy/local/stack"
-NAMES = ("gateway", "coupon", "coupon-publisher", "pg", "redis", "kafka", "kafka-controller")
-COPIES = ("coupon-publisher-0", "coupon-publisher-1", "coupon-publisher-2", "coupon", "gateway")
+CONSUMERS = ("coupon-publisher", "payment-worker")
+NAMES = ("gateway", "coupon", *CONSUMERS, "pg", "redis", "kafka", "kafka-controller")
+COPIES = (*(f"{name}-{i}" for name in CONSUMERS for i in range(3)), "coupon", "gateway")
 
 
 class Local:

@@ -25,6 +25,10 @@ LIBRARIES = {
     "librdkafka": "bus",
     "openssl": "crypto",
 }
+# Daemons that work for a service without having its name.
+WORKS_FOR = {
+    "payment-worker": {"order"},
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -64,4 +68,9 @@ def _ours(tree, folder, header):
 def _may_know(service, other):
     """A service knows itself; its daemons know it (coupon-publisher knows coupon); the
     operator's command knows all."""
-    return other == service or service.startswith(other + "-") or service == "onrush"
+    return (
+        other == service
+        or service.startswith(other + "-")
+        or other in WORKS_FOR.get(service, ())
+        or service == "onrush"
+    )

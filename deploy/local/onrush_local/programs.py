@@ -22,6 +22,7 @@ class Program:
 
 PROGRAMS = (
     Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
+    Program("payment-worker", 8094, role="onrush_order", copies=3),
     Program("coupon", 8081, role="onrush_coupon"),
     Program("gateway", 8080),
 )
