@@ -19,6 +19,15 @@ create table orders.products (
   status     text not null default 'SELLING' check (status in ('SELLING', 'STOPPED'))
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- Each delivery of pieces, by the key of its request: a repeated one adds nothing.
+create table orders.restocks (
+  product_id bigint not null,
+  key        text not null default gen_random_uuid()::text,
+  quantity   bigint not null check (quantity > 0),
+  added_at   timestamptz not null default now(),
+  primary key (product_id, key)
+);
+
 -- What a user may spend. The sum of a user's transfers is the balance, at every instant.
 create table orders.balances (
   user_id bigint primary key check (user_id > 0),
@@ -42,7 +51,8 @@ create table orders.transfers (
   check (debit <> credit)
 );
 
-create sequence orders.order_ids cache 100;
+-- Programs take blocks of 10,000 (order_ids.h).
+create sequence orders.order_ids increment by 10000;
 
 -- The row is the order's lock and the inbox of its payment: an event that finds it not
 -- PENDING any more has been dealt with. No index on the status, so that settling an order
@@ -103,7 +113,7 @@ grant usage on schema orders to onrush_order;
 grant usage on sequence orders.order_ids to onrush_order;
 grant select, insert, update on orders.products, orders.balances, orders.orders,
   orders.daily_sales to onrush_order;
-grant select, insert on orders.transfers, orders.lines to onrush_order;
+grant select, insert on orders.transfers, orders.lines, orders.restocks to onrush_order;
 grant select, insert, delete on orders.unsettled, orders.outbox to onrush_order;
 
 -- migrate:down
