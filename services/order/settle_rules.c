@@ -61,7 +61,7 @@ static enum err
 judge(const struct settle_state *s, const struct settle_order *o,
     const struct settle_account *account)
 {
-	if (o->coupon_id != 0 && o->coupon_expires_us < s->now_us)
+	if (o->coupon_id != 0 && o->coupon_expires_us <= s->now_us)
 		return ERR_COUPON_EXPIRED;
 	if (account == NULL)
 		return ERR_USER_UNKNOWN;
