@@ -32,8 +32,10 @@ finish(struct rq *rq, struct buf *text)
 
 static const struct pg_stmt user_coupons = {
 	"coupon_of_user",
-	"select i.coupon_id, i.rank, i.issued_at, c.name, c.discount_rate, c.expires_at"
+	"select i.coupon_id, i.rank, i.issued_at, c.name, c.discount_rate, c.expires_at,"
+	" u.state, u.order_id"
 	" from coupon.issued i join coupon.campaigns c using (coupon_id)"
+	" left join coupon.uses u using (coupon_id, rank)"
 	" where i.user_id = $1 order by i.issued_at desc, i.coupon_id, i.rank limit 1000"
 };
 
@@ -52,6 +54,18 @@ coupon_of_user(struct rq *rq)
 	return rq_sql(rq, list_coupons, s->pg, &user_coupons, &p);
 }
 
+/* Whether an order has taken it. */
+static void
+put_use(struct json_writer *w, const struct pg_result *rows, int row)
+{
+	if (pg_is_null(rows, row, 6)) {
+		json_put_str(w, "status", STR("ISSUED"));
+		return;
+	}
+	json_put_str(w, "status", pg_str(rows, row, 6));
+	json_put_i64(w, "usedBy", pg_i64(rows, row, 7));
+}
+
 static rq_next
 list_coupons(struct rq *rq)
 {
@@ -66,7 +80,7 @@ list_coupons(struct rq *rq)
 		json_begin_object(&w, NULL);
 		json_put_i64(&w, "couponId", pg_i64(rq->pg, i, 0));
 		json_put_i64(&w, "rank", pg_i64(rq->pg, i, 1));
-		json_put_str(&w, "status", STR("ISSUED"));
+		put_use(&w, rq->pg, i);
 		json_put_time(&w, "issuedAt", pg_time_us(rq->pg, i, 2));
 		json_put_str(&w, "name", pg_str(rq->pg, i, 3));
 		json_put_double(&w, "discountRate", pg_double(rq->pg, i, 4));

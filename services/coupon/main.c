@@ -8,6 +8,7 @@
 #include "coupon/direct.h"
 #include "coupon/filter.h"
 #include "coupon/flights.h"
+#include "coupon/uses.h"
 
 #define DECISION_US    (3 * CLOCK_US_PER_SEC) /* then 202 */
 #define LOOKUP_US      (2 * CLOCK_US_PER_SEC)
@@ -17,6 +18,7 @@
 
 enum {
 	BODY_MAX = 1024,
+	USES_MAX = 65536, /* bytes; 1000 of them */
 	PG_CONNS = 2,
 	PG_IN_FLIGHT = 64,
 	PG_QUEUE = 4096,
@@ -66,6 +68,8 @@ static const struct route routes[] = {
 	    ROUTE_ADMIN },
 	{ HTTP_POST, "/admin/coupons/{couponId}/restock", admin_restock, LOOKUP_US,
 	    BODY_MAX, ROUTE_ADMIN },
+	{ HTTP_POST, "/internal/uses", uses_take, LOOKUP_US, BODY_MAX, 0 },
+	{ HTTP_PUT, "/internal/uses", uses_change, LOOKUP_US, USES_MAX, 0 },
 };
 
 static bool is_database_up(void *arg);
@@ -159,6 +163,7 @@ worker_start(struct worker *w)
 	start_stores(s);
 	s->flights = flights_new(s);
 	s->direct = direct_new(s);
+	s->uses = uses_new(s);
 	ready_add(w->app, "postgresql", is_database_up, s);
 	ready_add(w->app, "kafka", is_kafka_settled, s);
 	s->httpd = httpd_new(w, &(struct httpd_conf){
@@ -225,6 +230,7 @@ worker_stop(struct worker *w)
 	flights_free(s->flights);
 	filter_free(s->filter);
 	redis_free(s->redis);
+	uses_free(s->uses);
 	campaigns_free(s->campaigns);
 	pgpool_free(s->pg);
 	sign_key_free(s->key);

@@ -37,6 +37,7 @@ struct campaigns;
 struct filter;
 struct flights;
 struct direct;
+struct uses;
 
 struct service {
 	const struct coupon_settings *settings; /* borrowed for ever */
@@ -51,6 +52,7 @@ struct service {
 	struct filter *filter;                  /* owned; NULL without Redis */
 	struct flights *flights;                /* owned */
 	struct direct *direct;                  /* owned */
+	struct uses *uses;                      /* owned */
 	struct breaker kafka;                   /* open: the direct road */
 	char topic[TOPIC_MAX], replies[TOPIC_MAX];
 	char instance[INSTANCE_SIZE]; /* whom replies are for */
@@ -60,7 +62,9 @@ struct service {
 rq_step coupon_issue, coupon_issue_for_user;
 /* … in lookup_api.c … */
 rq_step coupon_of_user, coupon_campaign, coupon_request_status, coupon_receipt_key;
-/* … and in admin_api.c. */
+/* … in admin_api.c … */
 rq_step admin_create, admin_list, admin_open, admin_close, admin_restock;
+/* … and in uses_api.c. */
+rq_step uses_take, uses_change;
 
 #endif
