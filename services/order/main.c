@@ -4,9 +4,11 @@
 
 #include "app/log.h"
 #include "base/clock.h"
+#include "order/charges.h"
 #include "order/order_events.h"
 #include "order/order_ids.h"
 #include "order/placing.h"
+#include "order/ranks.h"
 #include "order/running.h"
 
 #define WRITE_US  (3 * CLOCK_US_PER_SEC)
@@ -15,6 +17,7 @@
 
 enum {
 	CALL_BODY_MAX = 1024,
+	ACCOUNTS_BODY_MAX = 65536,
 	ORDER_BODY_MAX = 65536,
 	PG_CONNS = 2,
 	PG_IN_FLIGHT = 64,
@@ -45,11 +48,33 @@ static const struct conf_item conf[] = {
 	{ "ONRUSH_COUPON_URL", CONF_STRING,
 	    offsetof(struct order_settings, coupon_address), NULL, 0, 0,
 	    "The coupon service, as host:port." },
+	{ "ONRUSH_RANKS_COUNT", CONF_INT, offsetof(struct order_settings, ranks_count),
+	    "10", 1, 100, "Products that the ranks show." },
 };
 
 static const struct route routes[] = {
 	{ HTTP_POST, "/orders", order_place, WRITE_US, ORDER_BODY_MAX, 0 },
 	{ HTTP_GET, "/orders/{orderId}", order_show, LOOKUP_US, 0, 0 },
+	{ HTTP_GET, "/products/ranks", ranks_read, LOOKUP_US, 0, 0 },
+	{ HTTP_POST, "/users/{userId}/balance/charge", balance_charge, WRITE_US,
+	    CALL_BODY_MAX, 0 },
+	{ HTTP_PUT, "/points/charge", balance_charge_points, WRITE_US, CALL_BODY_MAX, 0 },
+	{ HTTP_GET, "/users/{userId}/balance", balance_read, LOOKUP_US, 0, 0 },
+	{ HTTP_GET, "/products/{productId}", product_read, LOOKUP_US, 0, 0 },
+	{ HTTP_POST, "/admin/products", product_create, LOOKUP_US, CALL_BODY_MAX,
+	    ROUTE_ADMIN },
+	{ HTTP_GET, "/admin/products/{productId}", product_read, LOOKUP_US, 0,
+	    ROUTE_ADMIN },
+	{ HTTP_POST, "/admin/products/{productId}/restock", product_restock, LOOKUP_US,
+	    CALL_BODY_MAX, ROUTE_ADMIN },
+	{ HTTP_POST, "/admin/products/{productId}/stop", product_stop, LOOKUP_US,
+	    CALL_BODY_MAX, ROUTE_ADMIN },
+	{ HTTP_POST, "/admin/products/{productId}/sell", product_sell, LOOKUP_US,
+	    CALL_BODY_MAX, ROUTE_ADMIN },
+	{ HTTP_PUT, "/admin/products/{productId}/price", product_price, LOOKUP_US,
+	    CALL_BODY_MAX, ROUTE_ADMIN },
+	{ HTTP_POST, "/admin/accounts", accounts_open, LOOKUP_US, ACCOUNTS_BODY_MAX,
+	    ROUTE_ADMIN },
 };
 
 static bool is_database_up(void *arg);
@@ -123,6 +148,8 @@ worker_start(struct worker *w)
 	s->running = running_new();
 	s->ids = order_ids_new(w->loop, s->pg);
 	s->placing = placing_new(s);
+	s->charges = charges_new(s);
+	s->ranks = ranks_new(s);
 	ready_add(w->app, "postgresql", is_database_up, s);
 	ready_add(w->app, "order ids", has_ids, s);
 	s->httpd = httpd_new(w, &(struct httpd_conf){
@@ -171,6 +198,8 @@ worker_stop(struct worker *w)
 	redis_free(s->redis);
 	pgpool_free(s->pg);
 	placing_free(s->placing);
+	charges_free(s->charges);
+	ranks_free(s->ranks);
 	order_ids_free(s->ids);
 	running_free(s->running);
 	free(s);

@@ -26,11 +26,14 @@ struct order_settings {
 	struct app_settings app;
 	struct httpd_settings httpd;
 	const char *pg_dsn, *redis_url, *brokers, *topic_prefix, *coupon_address;
+	int64_t ranks_count; /* products that the ranks show */
 };
 
 struct running;
 struct order_ids;
 struct placing;
+struct charges;
+struct ranks;
 
 struct service {
 	const struct order_settings *settings; /* borrowed for ever */
