@@ -55,6 +55,8 @@ static const struct conf_item conf[] = {
 static const struct route routes[] = {
 	{ HTTP_POST, "/orders", order_place, WRITE_US, ORDER_BODY_MAX, 0 },
 	{ HTTP_GET, "/orders/{orderId}", order_show, LOOKUP_US, 0, 0 },
+	{ HTTP_POST, "/orders/{orderId}/cancel", order_cancel, WRITE_US, CALL_BODY_MAX,
+	    0 },
 	{ HTTP_GET, "/products/ranks", ranks_read, LOOKUP_US, 0, 0 },
 	{ HTTP_POST, "/users/{userId}/balance/charge", balance_charge, WRITE_US,
 	    CALL_BODY_MAX, 0 },

@@ -81,6 +81,11 @@ order_place(struct rq *rq)
 
 /* --- the coupon ---------------------------------------------------------------- */
 
+/*
+ * The reservation is the order's, so a key has one order id: two repetitions at the same
+ * moment reserve one coupon, and one of them writes the order.
+ */
+
 /* The key's order may be there, and its coupon given back since: it is not reserved
  * again. */
 static rq_next
@@ -107,11 +112,11 @@ reserve(struct rq *rq)
 	struct json_writer w = { .out = &text };
 	str body;
 
-	request->order.order_id = order_ids_take(s->ids);
+	request->order.order_id =
+	    request->keyed ? order_id_of_key(request->key.id) : order_ids_take(s->ids);
 	if (request->order.order_id == 0)
 		return rq_fail(rq, ERR_UNAVAILABLE);
 	json_begin_object(&w, NULL);
-	json_put_uuid(&w, "requestId", request->key.id);
 	json_put_i64(&w, "orderId", o->order_id);
 	json_put_i64(&w, "userId", o->user_id);
 	json_put_i64(&w, "couponId", o->coupon.coupon_id);
@@ -167,9 +172,8 @@ reserved(struct rq *rq)
 		return rq_fail(rq, refusal(rq));
 	json_open(&r, rq->arena, rq->http->body);
 	data = json_object(&r, r.root, "data");
-	request->order.order_id = json_i64(&r, data, "orderId", 1, INT64_MAX);
 	coupon->rank = json_i64(&r, data, "rank", 1, INT64_MAX);
-	coupon->thousandths = json_i64(&r, data, "discountThousandths", 0, 1000);
+	coupon->thousandths = json_i64(&r, data, "discountRateThousandths", 0, 1000);
 	coupon->expires_us = json_get_time(&r, data, "expiresAt");
 	json_close(&r);
 	if (r.err != ERR_OK) {

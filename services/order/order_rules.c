@@ -36,6 +36,18 @@ order_content_hash(const struct order *o)
 	return first;
 }
 
+int64_t
+order_id_of_key(uuid request_id)
+{
+	const str parts[] = { STR("onrush-order-id-v1"),
+		{ (const char *)request_id.b, sizeof(request_id.b) } };
+	struct sha256 hash = sha256_of(parts, 2);
+	uint64_t first;
+
+	memcpy(&first, hash.b, sizeof(first));
+	return (int64_t)(UINT64_C(1) << 52 | first >> 12);
+}
+
 static int
 compare_products(const void *a, const void *b)
 {

@@ -11,6 +11,7 @@
 
 #include "base/die.h"
 #include "base/err.h"
+#include "base/uuid.h"
 
 #define ORDER_AMOUNT_MAX   INT64_C(1000000000000000) /* won */
 #define ORDER_QUANTITY_MAX INT64_C(10000)            /* pieces on one line */
@@ -51,6 +52,11 @@ bool order_lines_distinct(const struct order *o);
 /* The same for the same content, and practically never for another: user, coupon and
  * lines as they were sent. */
 int64_t order_content_hash(const struct order *o);
+
+/* The id of the order that a key makes: a function of the key, apart from all ids that
+ * are counted, and within what JSON's numbers hold exactly. Of ten million such orders
+ * two have the same with a probability of one in a hundred; the second is not made. */
+int64_t order_id_of_key(uuid request_id);
 
 /*
  * Puts prices on the lines and adds up, with products sorted by id. ERR_PRODUCT_UNKNOWN

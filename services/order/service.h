@@ -53,8 +53,10 @@ struct service {
 
 /* First steps, in order_api.c … */
 rq_step order_place;
-/* … and in lookup_api.c … */
+/* … in lookup_api.c … */
 rq_step order_show;
+/* … in cancel_api.c … */
+rq_step order_cancel;
 /* … in balance_api.c and accounts_api.c … */
 rq_step balance_charge, balance_charge_points, balance_read, accounts_open;
 /* … in products_api.c … */

@@ -22,7 +22,7 @@ from .engines import PASSWORD, ROOT, TEMPLATE
 from .process import Process
 
 ADMIN_KEY = "the-admin-key-of-the-tests"
-ROLES = {program.name: program.role for program in PROGRAMS}
+ROWS = {program.name: program for program in PROGRAMS}
 
 
 class World:
@@ -65,7 +65,7 @@ class World:
         return self.processes[names[-1]]
 
     def _program(self, name):
-        return name if name in ROLES else name.rpartition("-")[0]
+        return name if name in ROWS else name.rpartition("-")[0]
 
     def _binary(self, name):
         path = self.engines.bin / f"onrush-{self._program(name)}"
@@ -80,11 +80,12 @@ class World:
 
     def settings(self, name):
         """What a program of this world gets as its environment."""
-        program = self._program(name)
+        program = ROWS[self._program(name)]
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port(name)}", "ONRUSH_ADMIN_KEY": ADMIN_KEY}
-        if program == "gateway":
-            return env | {k: f"127.0.0.1:{self.port(at[0])}" for k, at in UPSTREAMS.items()}
-        return env | self.systems(ROLES[program]) | {"ONRUSH_INSTANCE": name}
+        env |= {k: f"127.0.0.1:{self.port(UPSTREAMS[k][0])}" for k in program.asks}
+        if program.name == "gateway":
+            return env
+        return env | self.systems(program.role) | {"ONRUSH_INSTANCE": name}
 
     def systems(self, role="onrush"):
         """The settings that name this world's servers and keys."""

@@ -14,26 +14,28 @@ class Program:
     port: int  # of the first copy; the others follow
     role: str = ""  # of PostgreSQL; "": it does not use PostgreSQL
     copies: int = 1
+    asks: tuple = ()  # keys of UPSTREAMS
 
     @property
     def binary(self):
         return f"onrush-{self.name}"
 
 
-PROGRAMS = (
-    Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
-    Program("payment-worker", 8094, role="onrush_order", copies=3),
-    Program("coupon", 8081, role="onrush_coupon"),
-    Program("gateway", 8080),
-)
-
-# The services that the gateway asks, by the setting that says where they are.
+# The services that programs ask, by the setting that says where they are.
 UPSTREAMS = {
     "ONRUSH_COUPON_URL": ("coupon", 8081),
     "ONRUSH_ORDER_URL": ("order", 8082),
     "ONRUSH_RESERVATION_URL": ("reservation", 8083),
     "ONRUSH_QUEUE_URL": ("queue", 8084),
 }
+
+PROGRAMS = (
+    Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
+    Program("payment-worker", 8094, role="onrush_order", copies=3),
+    Program("coupon", 8081, role="onrush_coupon"),
+    Program("order", 8082, role="onrush_order", asks=("ONRUSH_COUPON_URL",)),
+    Program("gateway", 8080, asks=tuple(UPSTREAMS)),
+)
 ENGINE_PORTS = {"pg": 15432, "redis": 16379, "kafka": 19092, "kafka-controller": 19093}
 
 
@@ -61,9 +63,9 @@ class Copy:
         """What this process gets besides the settings file, which all share. role_dsn gives
         the database as a role sees it; None: it is as the settings file says."""
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port}"}
-        if self.program.name == "gateway":
-            env |= {k: f"127.0.0.1:{port_of(*at)}" for k, at in UPSTREAMS.items()}
-        else:
+        for setting in self.program.asks:
+            env[setting] = f"127.0.0.1:{port_of(*UPSTREAMS[setting])}"
+        if self.program.name != "gateway":
             env["ONRUSH_INSTANCE"] = self.name
         if self.program.role and role_dsn:
             env["ONRUSH_PG_DSN"] = role_dsn(self.program.role)

@@ -74,6 +74,9 @@ create table orders.orders (
   coupon_expires_at timestamptz,
   created_at    timestamptz not null default now(),
   settled_at    timestamptz,
+  cancelled_at  timestamptz,
+  cancel_id     uuid, -- of the request that cancelled it: a repeated one is the same one
+  check ((status = 'CANCELLED') = (cancelled_at is not null)),
   check ((coupon_id is null) = (coupon_rank is null))
 ) with (fillfactor = 70);
 
