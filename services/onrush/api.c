@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "onrush/http_blocking.h"
+#include "http/http_blocking.h"
 #include "onrush/table.h"
 
 #define TIMEOUT_US (15 * CLOCK_US_PER_SEC)

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "bus/topics.h"
+#include "http/http_blocking.h"
 #include "onrush/api.h"
-#include "onrush/http_blocking.h"
 #include "onrush/table.h"
 #include "store/pgsync.h"
 #include "store/redsync.h"

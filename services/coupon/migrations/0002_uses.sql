@@ -25,14 +25,15 @@ create table coupon.uses (
 -- What the keeper looks for: reservations that nobody came back to.
 create index uses_reserved_at on coupon.uses (reserved_at) where state = 'RESERVED';
 
--- What a decided batch has to tell others: one row a batch. The keeper delivers a row and
--- then deletes it; ids are UUIDv7, so their order is time's. A row names ranks, not
--- receipts: those are in coupon.issued for ever, and are read when the row is delivered.
+-- Coupons that others have not been told of (COUPON_PUBLISHED): one row for each campaign of
+-- a decided batch. The keeper delivers a row and then deletes it. It names ranks only: the
+-- receipts are in coupon.issued for ever, and are read when they are delivered.
 create table coupon.outbox (
-  batch_id   uuid primary key,
-  topic      text not null,
-  records    jsonb not null, -- [{"couponId": …, "first": rank, "last": rank}, …]
-  created_at timestamptz not null default now()
+  coupon_id  bigint not null,
+  first_rank bigint not null,
+  last_rank  bigint not null,
+  created_at timestamptz not null default now(),
+  primary key (coupon_id, first_rank)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 grant select, insert, update, delete on coupon.uses to onrush_coupon;

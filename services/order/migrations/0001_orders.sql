@@ -6,6 +6,14 @@ begin
   create role onrush_order nologin;
 exception when duplicate_object or unique_violation then null;
 end $$;
+-- The keeper does for every service what must go on while that service is down (decision
+-- record 006), as a member of its role.
+do $$
+begin
+  create role onrush_keeper nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+grant onrush_order to onrush_keeper;
 
 create schema orders;
 
@@ -92,17 +100,20 @@ create table orders.lines (
 -- order, deleted by the transaction that settles it: the effect proves the delivery.
 create table orders.unsettled (
   order_id   bigint primary key,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  -- When the keeper asks for its payment again: later and later.
+  due_at     timestamptz not null default now() + interval '500 milliseconds'
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- The outbox of all else: what a transaction has to tell others, one row a batch. The
 -- keeper delivers a row and then deletes it; ids are UUIDv7, so their order is time's.
 create table orders.outbox (
-  batch_id   uuid primary key,
+  batch_id   uuid not null,
   topic      text not null,
   records    jsonb not null, -- [{"key": …, "value": {…}}, …], in order
-  created_at timestamptz not null default now()
-);
+  created_at timestamptz not null default now(),
+  primary key (topic, batch_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- Pieces sold, for rankings: one row for each UTC day and product.
 create table orders.daily_sales (

@@ -1,6 +1,6 @@
-/* One HTTP request on a connection of its own, blocking, for the operator's command. */
-#ifndef ONRUSH_ONRUSH_HTTP_BLOCKING_H
-#define ONRUSH_ONRUSH_HTTP_BLOCKING_H
+/* One HTTP request on a connection of its own, for programs that may block. */
+#ifndef ONRUSH_HTTP_HTTP_BLOCKING_H
+#define ONRUSH_HTTP_HTTP_BLOCKING_H
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -9,7 +9,7 @@
 /* Strings are borrowed for the call. */
 struct http_call {
 	const char *address; /* "127.0.0.1:8080", "[::1]:8080" */
-	const char *method;  /* "GET" or "POST" */
+	const char *method;  /* "GET", "POST" or "PUT" */
 	const char *target;  /* "/readyz" */
 	const char *bearer;  /* NULL: no Authorization */
 	const char *key;     /* NULL: no Idempotency-Key */

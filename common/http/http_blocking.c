@@ -2,7 +2,7 @@
  * A blocking HTTP client for one request: connect, write, read to the end, close. Never
  * keeps a connection, never follows anything, never waits beyond its deadline.
  */
-#include "onrush/http_blocking.h"
+#include "http/http_blocking.h"
 
 #include <errno.h>
 #include <netdb.h>
