@@ -123,6 +123,58 @@ create table orders.daily_sales (
   primary key (day, product_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- Undoes an order, once, whatever has become of it meanwhile; gives the day's totals of
+-- what was bought and is not any more. A function, because each of its statements sees
+-- what was committed while the one before waited for a lock; one statement would not.
+-- Locks as the settler does: order, balance, products by id, sales.
+create function orders.cancel_order(
+  target bigint, request uuid, refund uuid,
+  fact_batch uuid, fact_topic text, fact jsonb,
+  use_batch uuid, use_topic text, use jsonb)
+returns table (settled_at timestamptz, product_id bigint, sold bigint)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  o       orders.orders;
+  total   bigint;
+  balance bigint;
+begin
+  select * into o from orders.orders where order_id = target for update;
+  if not found or o.status not in ('PENDING', 'COMPLETED') then
+    return;
+  end if;
+  update orders.orders t
+     set status = 'CANCELLED', cancelled_at = now(), cancel_id = request,
+         settled_at = coalesce(t.settled_at, now())
+   where t.order_id = target;
+  insert into orders.outbox (batch_id, topic, records) values (fact_batch, fact_topic, fact);
+  if o.coupon_id is not null then
+    insert into orders.outbox (batch_id, topic, records) values (use_batch, use_topic, use);
+  end if;
+  if o.status = 'PENDING' then
+    delete from orders.unsettled where order_id = target;
+    return;
+  end if;
+
+  total := o.amount - o.discount;
+  if total > 0 then
+    update orders.balances b set amount = b.amount + total
+     where b.user_id = o.user_id returning b.amount into balance;
+    insert into orders.transfers
+      (transfer_id, debit, credit, amount, kind, order_id, balance)
+      values (refund, -1, o.user_id, total, 'REFUND', target, balance);
+  end if;
+  perform from orders.products p join orders.lines l using (product_id)
+    where l.order_id = target order by p.product_id for update of p;
+  update orders.products p set stock = p.stock + l.quantity
+    from orders.lines l where l.order_id = target and p.product_id = l.product_id;
+  return query update orders.daily_sales d set sold = d.sold - l.quantity
+    from orders.lines l
+   where l.order_id = target and d.product_id = l.product_id
+     and d.day = (o.settled_at at time zone 'UTC')::date
+   returning o.settled_at, d.product_id, d.sold;
+end $$;
+
 grant usage on schema orders to onrush_order;
 grant usage on sequence orders.order_ids to onrush_order;
 grant select, insert, update on orders.products, orders.balances, orders.orders,
