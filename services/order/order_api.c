@@ -107,7 +107,8 @@ reserve(struct rq *rq)
 	struct service *s = rq->service;
 	struct order_request *request = rq->ctx;
 	const struct order *o = &request->order;
-	const struct http_header json = { STR("Content-Type"), STR("application/json") };
+	static const struct http_header json = { STR_INIT("Content-Type"),
+		STR_INIT("application/json") };
 	struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
 	str body;
