@@ -10,12 +10,20 @@ export function expect(...statuses) {
   http.setResponseCallback(http.expectedStatuses(...statuses));
 }
 
-function post(name, path, body) {
-  return http.post(BASE_URL + path, JSON.stringify(body), {
-    headers: { 'Content-Type': 'application/json' },
+function call(method, name, path, body) {
+  return http.request(method, BASE_URL + path, body && JSON.stringify(body), {
+    headers: body ? { 'Content-Type': 'application/json' } : {},
     tags: { name },
     timeout: '10s',
   });
+}
+
+function post(name, path, body) {
+  return call('POST', name, path, body);
+}
+
+function get(name, path) {
+  return call('GET', name, path, null);
 }
 
 export function publishCoupon(userId, couponId) {
@@ -24,6 +32,31 @@ export function publishCoupon(userId, couponId) {
 
 export function requestCoupon(userId, couponId) {
   return post('request coupon', '/api/v1/coupons', { userId, couponId });
+}
+
+export function charge(userId, amount) {
+  return post('charge', `/api/v1/users/${userId}/balance/charge`, { amount });
+}
+
+export function chargePoints(userId, amount) {
+  return call('PUT', 'charge points', '/points/charge', { userId, amount });
+}
+
+export function readBalance(userId) {
+  return get('balance', `/api/v1/users/${userId}/balance`);
+}
+
+export function readRanks() {
+  return get('ranks', '/api/v1/products/ranks');
+}
+
+// products: [{id, quantity}]
+export function order(userId, products) {
+  return post('order', '/api/v1/orders', { userId, products });
+}
+
+export function readOrder(orderId) {
+  return get('order status', `/api/v1/orders/${orderId}`);
 }
 
 function parse(response) {
@@ -41,6 +74,52 @@ export function checkIssued(response) {
     'status is 200': (r) => r.status === 200,
     'code is 200 and message OK': () => body.code === 200 && body.message === 'OK',
     'the coupon has a rank': () => Boolean(body.data) && body.data.rank >= 1,
+  });
+}
+
+// Checks of an answer's data: {what is checked: data => whether it is so}.
+function checkData(response, checks) {
+  const { data } = parse(response);
+  const all = { 'status is 200': (r) => r.status === 200 };
+  for (const [name, holds] of Object.entries(checks)) {
+    all[name] = () => Boolean(data) && holds(data);
+  }
+  return check(response, all);
+}
+
+// After a charge the balance is at least what was charged.
+export function checkCharged(response, userId, amount) {
+  return checkData(response, {
+    'the balance after the charge holds it': (d) =>
+      d.userId === userId && d.amount >= amount,
+  });
+}
+
+export function checkBalance(response, userId, amount) {
+  return checkData(response, {
+    'the balance is what the charge said': (d) => d.userId === userId && d.amount === amount,
+  });
+}
+
+export function checkRanks(response) {
+  return checkData(response, {
+    'products are ranked': ({ products }) =>
+      products.length > 0 && products.every((p) => p.id && p.name && p.price >= 0) &&
+      products.every((p, i) => i === 0 || p.sold <= products[i - 1].sold),
+  });
+}
+
+export function checkOrdered(response, userId, totalAmount) {
+  return checkData(response, {
+    'the order is taken at its price': (d) =>
+      d.orderId > 0 && d.userId === userId && d.status === 'PENDING' &&
+      d.totalAmount === totalAmount,
+  });
+}
+
+export function checkCompleted(response) {
+  return checkData(response, {
+    'the order is completed after two seconds': (d) => d.status === 'COMPLETED',
   });
 }
 
