@@ -14,7 +14,17 @@ enum {
 
 static int (*const parts[])(const struct seeding *) = {
 	seed_coupons,
+	seed_shop,
 };
+
+int
+seed_fail(const struct seeding *s, enum err err)
+{
+	bool away = err == ERR_UNAVAILABLE || err == ERR_UNKNOWN_OUTCOME;
+
+	return ctl_fail(
+	    away ? CTL_UNREACHABLE : CTL_FAILED, "seed: %s", pgsync_message(s->pg));
+}
 
 static int
 run(struct ctl *ctl)
@@ -46,7 +56,7 @@ run(struct ctl *ctl)
 
 static const struct ctl_option options[] = {
 	{ "--reset", NULL, NULL, 0, 0, NULL,
-	    "Put demo campaigns back to their beginning: what they issued is deleted." },
+	    "Put demo data back to its beginning; what campaigns issued is deleted." },
 };
 
 const struct ctl_command CMD_SEED = {
@@ -56,14 +66,18 @@ const struct ctl_command CMD_SEED = {
 	.summary = "Fill in the demo data",
 	.text = "Campaigns: 1 (10,000 pieces, 30 % off), 8 to 13 (100,000 each), 20\n"
 		"(1,000) and 21 (unlimited for five minutes from now), all open and\n"
-		"valid for seven days.\n"
+		"valid for seven days. Products 1 to 10000, 1,000 pieces of each for\n"
+		"1,000 won; accounts of users 1 to 10000 with 1,000,000 won; and sales\n"
+		"of today and the two days before, for the ranks.\n"
 		"\n"
 		"Running it again changes nothing that is there, with one exception: a\n"
 		"demo campaign whose time is over gets a new time (21 opens for another\n"
 		"five minutes) and keeps what it issued. With --reset, the given\n"
 		"campaigns (without ids: all of the demo) begin anew: their coupons are\n"
 		"deleted and they get a new generation. Programs notice within a\n"
-		"second. Campaigns that were not made by this command are refused.\n",
+		"second. Campaigns that were not made by this command are refused.\n"
+		"Without ids, products and accounts of the demo are also refilled to\n"
+		"what they began with; orders and transfers stay.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

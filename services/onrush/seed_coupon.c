@@ -125,15 +125,6 @@ prepare(struct planting *p, const struct seeding *s, const struct demo *demo)
 }
 
 static int
-fail(const struct seeding *s, enum err err)
-{
-	bool away = err == ERR_UNAVAILABLE || err == ERR_UNKNOWN_OUTCOME;
-
-	return ctl_fail(
-	    away ? CTL_UNREACHABLE : CTL_FAILED, "seed: %s", pgsync_message(s->pg));
-}
-
-static int
 ensure(const struct planting *p)
 {
 	struct pgsync *pg = p->s->pg;
@@ -144,7 +135,7 @@ ensure(const struct planting *p)
 	pgsync_queue(pg, &renew, &p->id_window);
 	err = pgsync_run(pg);
 	if (err != ERR_OK)
-		return fail(p->s, err);
+		return seed_fail(p->s, err);
 	made = pg_affected(pgsync_result(pg, 0)) > 0;
 	renewed = pg_affected(pgsync_result(pg, 1)) > 0;
 	printf("coupon %" PRId64 ": %s\n", p->demo->id,
@@ -191,7 +182,7 @@ reset(const struct planting *p)
 		err = try_reset(p, &ours);
 	while (err == ERR_CONFLICT_RETRY && ++tries < LOCK_TRIES);
 	if (err != ERR_OK)
-		return fail(p->s, err);
+		return seed_fail(p->s, err);
 	if (!ours)
 		return ctl_fail(CTL_FAILED,
 		    "coupon %" PRId64 " was not made by onrush seed; it is left alone",
@@ -230,7 +221,7 @@ set_switches(const struct seeding *s, const int64_t *ids, size_t count)
 	pgsync_queue(s->pg, &read_demos, &p);
 	err = pgsync_run(s->pg);
 	if (err != ERR_OK)
-		return fail(s, err);
+		return seed_fail(s, err);
 	redis = redsync_new(s->ctl->settings.redis_url, REDIS_US);
 	for (int i = 0; i < pg_rows(pgsync_result(s->pg, 0)); i++) {
 		struct campaign c;

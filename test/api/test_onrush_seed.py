@@ -3,6 +3,7 @@
 import time
 
 from api.coupons import PROGRAMS, ask, issued, wait_until
+from api.orders import account, balance, check_truths, product, stock
 
 DEMO = [1, 8, 9, 10, 11, 12, 13, 20, 21]
 
@@ -108,3 +109,71 @@ def test_without_redis(world):
     assert "Redis (ONRUSH_REDIS_URL) is not reachable" in done.stderr
     assert len(campaigns(world)) == len(DEMO)
     assert world.onrush("seed", ONRUSH_REDIS_URL="").stderr == ""
+
+
+# --- the shop ---------------------------------------------------------------------------
+
+
+def shop(world):
+    """Everything but what changes by itself."""
+    return [
+        world.sql(f"select * from orders.{table} order by 1, 2")
+        for table in ("products", "balances", "transfers", "daily_sales")
+    ]
+
+
+def check_truths_but_sales(world):
+    """The demo's sales have no orders."""
+    world.sql("delete from orders.daily_sales")
+    check_truths(world)
+
+
+def test_a_shop_is_there(world):
+    printed = world.onrush("seed").stdout
+    assert "products 1 to 10000: 10000 put in" in printed
+    assert "accounts 1 to 10000: 10000 put in" in printed
+    products = world.sql(
+        "select count(*), min(price), max(price), min(stock), max(supplied),"
+        " count(distinct name) from orders.products"
+    )
+    assert products == [(10000, 1000, 1000, 1000, 1000, 10000)]
+    accounts = "select count(*), min(amount), max(amount) from orders.balances"
+    assert world.sql(accounts) == [(10000, 1_000_000, 1_000_000)]
+    world.start("order")
+    ranks = world.client("order").get("/products/ranks").data["products"]
+    assert [p["id"] for p in ranks] == list(range(1, 11))
+    asked = world.client("order").metrics()
+    assert asked['onrush_ranks_refreshes_total{from="redis"}'] == 1
+    check_truths_but_sales(world)
+
+
+def test_a_shop_twice_is_once(world):
+    world.onrush("seed")
+    world.sql("update orders.balances set amount = 5 where user_id = 3")
+    world.sql("update orders.products set stock = 7, price = 9 where product_id = 3")
+    before = shop(world)
+    printed = world.onrush("seed").stdout
+    assert "products 1 to 10000: are there" in printed
+    assert "accounts 1 to 10000: are there" in printed
+    assert shop(world) == before
+
+
+def test_a_reset_refills_and_keeps_the_books(world):
+    account(world, 9, 5)
+    product(world, 9, stock=3)
+    world.onrush("seed")
+    world.sql("update orders.balances set amount = amount - 400 where user_id = 3")
+    world.sql(
+        "insert into orders.transfers (transfer_id, debit, credit, amount, kind, balance)"
+        " values (gen_random_uuid(), 3, -1, 400, 'PAYMENT', 999600)"
+    )
+    world.sql("update orders.products set supplied = 995, stock = 995 where product_id = 3")
+    before = shop(world)
+    world.onrush("seed", "--reset", 20)
+    assert shop(world) == before
+    printed = world.onrush("seed", "--reset").stdout
+    assert "products 1 to 10000: 1 refilled" in printed
+    assert "accounts 1 to 10000: 1 refilled" in printed
+    assert (balance(world, 3), stock(world, 3)) == (1_000_000, 1000)
+    assert (balance(world, 9), stock(world, 9)) == (5, 3), "not of the demo"
+    check_truths_but_sales(world)
