@@ -50,7 +50,7 @@ def make_world(engines, tmp_path, request):
         servers = {}
         for name in (n for n, yes in wanted.items() if yes):
             shared = getattr(engines, name)
-            server = engines.own(type(shared), f"{name}-{len(own)}-{request.node.name[:40]}")
+            server = engines.own(type(shared), name)
             own.append(server)
             servers[name] = server.start()
         if "pg" in servers:

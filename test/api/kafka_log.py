@@ -19,9 +19,14 @@ class Log:
         self.admin = AdminClient(self.servers)
 
     def write(self, *values, key="1"):
-        producer = Producer(self.servers | {"linger.ms": 0})
-        for value in values:
+        self.write_keyed((key, value) for value in values)
+
+    def write_keyed(self, records):
+        """Pairs of key and value."""
+        producer = Producer(self.servers | {"linger.ms": 1})
+        for key, value in records:
             producer.produce(self.topic, value, key)
+            producer.poll(0)
         assert producer.flush(10) == 0
 
     def is_settled(self):

@@ -109,13 +109,20 @@ IMPOSSIBLE = {
          using (day, product_id)
          where o.sold is distinct from d.sold""",
     "an order that was not paid once, with what it costs": """
-        select o.order_id, o.status, o.amount - o.discount, t.* from orders.orders o
+        select o.order_id, o.status, o.amount - o.discount, paid from orders.orders o
           left join (select order_id, array_agg(amount) as paid from orders.transfers
                       where kind = 'PAYMENT' group by 1) t using (order_id)
-         where case when status = 'COMPLETED' and o.amount > o.discount
-                    then paid is distinct from array[o.amount - o.discount]
-                    when status <> 'CANCELLED' then paid is not null
-                    else false end""",
+         where paid is distinct from case
+           when status = 'COMPLETED' and o.amount > o.discount then array[o.amount - o.discount]
+           when status = 'CANCELLED' and paid is not null then array[o.amount - o.discount] end""",
+    "a payment that was not given back when its order was cancelled, or given back twice": """
+        select o.order_id, o.status, paid, refunds from orders.orders o
+          left join (select order_id, sum(amount) filter (where kind = 'PAYMENT') as paid,
+                            array_agg(amount) filter (where kind = 'REFUND') as refunds
+                       from orders.transfers where order_id is not null group by 1) t
+         using (order_id)
+         where refunds is distinct from
+               case when status = 'CANCELLED' and paid is not null then array[paid::bigint] end""",
     "an order that is settled and waits, or neither": """
         select order_id, status, u.order_id is not null from orders.orders
           left join orders.unsettled u using (order_id)

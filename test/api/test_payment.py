@@ -154,8 +154,7 @@ def test_three_workers_on_the_same_product_and_users(world, log):
         for user in users
     ]
     world.start("payment-worker-0", "payment-worker-1", "payment-worker-2")
-    for order_id, user in orders:
-        log.write(payment_requested(order_id, user), key=str(user))
+    log.write_keyed((str(user), payment_requested(o, user)) for o, user in orders)
     wait_until(log.is_settled, 30)
     assert world.sql("select count(*) from orders.orders where status = 'PENDING'") == [(0,)]
     assert stock(world, 1) == 0

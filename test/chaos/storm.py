@@ -1,7 +1,7 @@
-"""A storm of clients on one coupon, behaving as clients should: every user asks with an
-Idempotency-Key, and asks again with the same key when the answer was lost or unknown.
+"""A storm of clients, behaving as clients should: every request has an Idempotency-Key, and is
+made again with the same key when the answer was lost or unknown.
 
-    with Storm(port, coupon_id=1, clients=32) as storm:
+    with CouponStorm(port, coupon_id=1, clients=32) as storm:
         time.sleep(1)
         world.kill("coupon")
         ...
@@ -20,17 +20,27 @@ AGAIN = {0, 202, 429, 502, 503, 504}
 
 
 class Storm:
-    def __init__(self, port, coupon_id=1, clients=32, first_user=1, path="/api/v1/coupons"):
-        self.port, self.path, self.coupon_id, self.clients = port, path, coupon_id, clients
-        self.users = itertools.count(first_user)
+    """Requests are numbered; request() says what one is, result() what its 200 promised."""
+
+    def __init__(self, port, clients=32):
+        self.port, self.clients = port, clients
+        self.numbers = itertools.count(1)
         self.granted = {}
-        self.twice = []  # users who were told two ranks
+        self.twice = []  # requests that were told two results
         self.answers = Counter()  # by status, or error code
-        self.unresolved = set()  # users who were told nothing final before the end
+        self.unresolved = set()  # requests that were told nothing final before the end
         self.gaps = []  # seconds between two 200s, the long ones
         self.stopping = False
         self.last_grant = None
         self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def request(self, number):
+        """The path and the body of a POST, always the same for the same number."""
+        raise NotImplementedError
+
+    def result(self, number, data):
+        """What a 200 says, which must be the same when the request is repeated."""
+        raise NotImplementedError
 
     def __enter__(self):
         self.thread.start()
@@ -49,15 +59,15 @@ class Storm:
     async def _client(self):
         connection = None
         while not self.stopping:
-            user = next(self.users)
+            number = next(self.numbers)
             patience = time.monotonic() + 60
             while True:
-                connection, status, body = await self._ask(connection, user)
+                connection, status, body = await self._ask(connection, number)
                 if status not in AGAIN and not self._in_progress(body):
                     break
                 # After the end a client still wants to know, but not for ever.
                 if time.monotonic() > patience:
-                    self.unresolved.add(user)
+                    self.unresolved.add(number)
                     break
                 await asyncio.sleep(0.05)
             if connection is not None and self.stopping:
@@ -67,14 +77,15 @@ class Storm:
     def _in_progress(body):
         return body is not None and body.get("error") == "REQUEST_IN_PROGRESS"
 
-    async def _ask(self, connection, user):
+    async def _ask(self, connection, number):
         try:
             if connection is None:
                 connection = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = connection
-            text = json.dumps({"userId": user, "couponId": self.coupon_id})
+            path, body = self.request(number)
+            text = json.dumps(body)
             writer.write(
-                f"POST {self.path} HTTP/1.1\r\nHost: onrush\r\nIdempotency-Key: {user}\r\n"
+                f"POST {path} HTTP/1.1\r\nHost: onrush\r\nIdempotency-Key: {number}\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
             )
             status, body, keep = await asyncio.wait_for(self._answer(reader), 20)
@@ -83,19 +94,19 @@ class Storm:
             if connection is not None:
                 connection[1].close()
             return None, 0, None
-        self._note(user, status, body)
+        self._note(number, status, body)
         if not keep:
             writer.close()
             connection = None
         return connection, status, body
 
-    def _note(self, user, status, body):
+    def _note(self, number, status, body):
         self.answers[body.get("error", status) if status >= 400 else status] += 1
         if status != 200:
             return
-        rank = body["data"]["rank"]
-        if self.granted.setdefault(user, rank) != rank:
-            self.twice.append(user)
+        result = self.result(number, body["data"])
+        if self.granted.setdefault(number, result) != result:
+            self.twice.append(number)
         now = time.monotonic()
         if self.last_grant is not None and now - self.last_grant > 0.5:
             self.gaps.append(round(now - self.last_grant, 2))
@@ -107,3 +118,17 @@ class Storm:
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         body = await reader.readexactly(int(fields["content-length"]))
         return int(head[9:12]), json.loads(body), fields.get("connection") != "close"
+
+
+class CouponStorm(Storm):
+    """Every user wants one coupon: request 7 is user 7's, and its result is the rank."""
+
+    def __init__(self, port, coupon_id=1, **more):
+        super().__init__(port, **more)
+        self.coupon_id = coupon_id
+
+    def request(self, number):
+        return "/api/v1/coupons", {"userId": number, "couponId": self.coupon_id}
+
+    def result(self, number, data):
+        return data["rank"]

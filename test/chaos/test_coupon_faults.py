@@ -7,7 +7,7 @@ import time
 
 import pytest
 from api.coupons import campaign, wait_until
-from chaos.storm import Storm
+from chaos.storm import CouponStorm
 
 QUANTITY = 1_000_000  # more than a storm takes: what is proven here is truth, not the end
 SHOP = ("coupon-publisher-0", "coupon-publisher-1", "coupon-publisher-2", "coupon", "gateway")
@@ -50,7 +50,7 @@ def goes_on(world, storm, seconds=20):
 def test_a_program_is_killed(make_world, tmp_path, victim):
     world = make_world()
     open_shop(world)
-    with Storm(world.port("gateway")) as storm:
+    with CouponStorm(world.port("gateway")) as storm:
         wait_until(lambda: len(storm.granted) > 200)
         # Each publisher may be the one that has the coupon's partition.
         for name in [n for n in SHOP if n.startswith(victim)]:
@@ -64,7 +64,7 @@ def test_a_program_is_killed(make_world, tmp_path, victim):
 def test_redis_is_wiped_and_dies(make_world, tmp_path):
     world = make_world(redis=True)
     open_shop(world)
-    with Storm(world.port("gateway")) as storm:
+    with CouponStorm(world.port("gateway")) as storm:
         wait_until(lambda: len(storm.granted) > 200)
         world.redis_client().flushall()
         goes_on(world, storm)
@@ -79,7 +79,7 @@ def test_redis_is_wiped_and_dies(make_world, tmp_path):
 def test_kafka_stops_for_ten_seconds(make_world, tmp_path):
     world = make_world(kafka=True)
     open_shop(world)
-    with Storm(world.port("gateway")) as storm:
+    with CouponStorm(world.port("gateway")) as storm:
         wait_until(lambda: len(storm.granted) > 200)
         world.kafka.kill()
         until = time.monotonic() + 10
@@ -96,7 +96,7 @@ def test_postgresql_dies(make_world, tmp_path):
     world = make_world(pg=True)
     world.expect_error(r"connection|terminat|database|PostgreSQL")
     open_shop(world)
-    with Storm(world.port("gateway")) as storm:
+    with CouponStorm(world.port("gateway")) as storm:
         wait_until(lambda: len(storm.granted) > 200)
         world.pg.kill()
         time.sleep(1)
@@ -116,7 +116,7 @@ def test_the_last_coupons_go_exactly_once(make_world, tmp_path):
     world = make_world(redis=True)
     world.start(*SHOP)
     campaign(world, quantity=3000)
-    with Storm(world.port("gateway"), clients=64) as storm:
+    with CouponStorm(world.port("gateway"), clients=64) as storm:
         wait_until(lambda: len(storm.granted) > 500)
         world.kill("coupon-publisher-0")
         world.redis_client().flushall()

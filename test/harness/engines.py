@@ -51,6 +51,7 @@ class Engines:
         self.dir = Path(directory)
         self.bin = Path(binaries)
         self.ports = ports
+        self.servers = itertools.count()
         self.pg = self.own(Postgres, "pg")
         self.redis = self.own(Redis, "redis")
         self.kafka = self.own(Kafka, "kafka")
@@ -59,7 +60,7 @@ class Engines:
 
     def own(self, kind, name):
         """A server of a kind, not started, for the session or for one test to break."""
-        return kind(self.dir / name, self.ports.take(2))
+        return kind(self.dir / f"{name}-{next(self.servers)}", self.ports.take(2))
 
     def start(self):
         servers = [self.pg, self.redis, self.kafka]
