@@ -12,6 +12,7 @@
 #include "crypto/sign.h"
 
 #define COUPON_TOPIC_REQUESTED "COUPON_PUBLISH_REQUESTED"
+#define COUPON_TOPIC_PUBLISHED "COUPON_PUBLISHED"
 #define COUPON_TOPIC_REPLIES   "onrush.replies"
 #define COUPON_GROUP           "COUPON"
 

@@ -67,6 +67,19 @@ coupon_requested_decode(
 	return r.err == ERR_OK;
 }
 
+/* --- COUPON_PUBLISHED ---------------------------------------------------------- */
+
+void
+coupon_published_encode(struct buf *out, const struct receipt *r)
+{
+	struct json_writer w;
+
+	event_begin(&w, out, uuid_from_hash(r->hash.b), COUPON_TOPIC_PUBLISHED,
+	    r->issued_us, STR_NULL);
+	receipt_put(&w, "receipt", r, NULL, NULL, 0);
+	event_end(&w);
+}
+
 /* --- COUPON_DECIDED ------------------------------------------------------------ */
 
 static void

@@ -23,6 +23,13 @@ void coupon_requested_encode(
 bool coupon_requested_decode(
     struct coupon_requested *e, struct arena *arena, str text, const char **why) MUST_USE;
 
+/*
+ * COUPON_PUBLISHED, key couponId: a fact for other systems, with the receipt as payload.
+ * Its eventId is a function of the receipt, so that it stays the same when it is told
+ * again.
+ */
+void coupon_published_encode(struct buf *out, const struct receipt *r);
+
 /* COUPON_DECIDED, to COUPON_TOPIC_REPLIES, key instance: what a batch decided for one
  * instance. The arrays live in the arena. */
 struct coupon_decided {

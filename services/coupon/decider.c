@@ -41,6 +41,7 @@ struct decider {
 	int64_t *nths;
 	int64_t now_us;
 	struct chain_head *heads;
+	int64_t *firsts; /* of each head: the rank after the head before it */
 	size_t head_count;
 };
 
@@ -230,6 +231,7 @@ decide(struct decider *d)
 	d->decisions = arena_alloc(d->arena, d->count * sizeof(*d->decisions));
 	d->nths = arena_alloc(d->arena, d->count * sizeof(*d->nths));
 	d->heads = arena_alloc(d->arena, d->campaign_count * sizeof(*d->heads));
+	d->firsts = arena_alloc(d->arena, d->campaign_count * sizeof(*d->firsts));
 	d->head_count = 0;
 	d->now_us = clock_wall_us();
 	coupon_decide(d->campaigns, d->campaign_count, d->requests, d->history, d->count,
@@ -240,6 +242,7 @@ decide(struct decider *d)
 
 		if (c->issued == d->issued_before[i])
 			continue;
+		d->firsts[d->head_count] = d->issued_before[i] + 1;
 		head = &d->heads[d->head_count++];
 		*head = (struct chain_head){
 			.coupon_id = c->coupon_id,
@@ -264,7 +267,9 @@ static const struct pg_stmt insert_heads = { "decider_heads",
 	" (coupon_id, rank, hash, key_id, signature, signed_at)"
 	" select c, r, h, $4, s, $6::timestamptz from"
 	" unnest($1::bigint[], $2::bigint[], $3::bytea[], $5::bytea[]) t (c, r, h, s)"
-	" returning coupon_id, rank, hash)"
+	" returning coupon_id, rank, hash), untold as (insert into coupon.outbox"
+	" (coupon_id, first_rank, last_rank)"
+	" select * from unnest($1::bigint[], $7::bigint[], $2::bigint[]))"
 	" update coupon.campaigns c set issued = h.rank, head_hash = h.hash"
 	" from heads h where c.coupon_id = h.coupon_id" };
 
@@ -332,6 +337,7 @@ queue_heads(struct decider *d)
 	pg_add_str(p, str_of(sign_key_id(d->key)));
 	pg_add_bytes_array(p, signatures, SIGN_SIZE, d->head_count);
 	pg_add_time(p, d->now_us);
+	pg_add_i64_array(p, d->firsts, d->head_count);
 	pgsync_queue(d->pg, &insert_heads, p);
 }
 

@@ -25,7 +25,7 @@ static const char *const keep_minutes[] = { "retention.ms", "600000", "segment.m
 const struct topic_row TOPIC_TABLE[] = {
 	{ COUPON_TOPIC_REQUESTED, COUPON_GROUP, keep_week },
 	{ PAYMENT_TOPIC_REQUESTED, PAYMENT_GROUP, keep_week },
-	{ "COUPON_PUBLISHED", NULL, keep_week },
+	{ COUPON_TOPIC_PUBLISHED, NULL, keep_week },
 	{ ORDER_TOPIC_COMPLETED, NULL, keep_week },
 	{ ORDER_TOPIC_FAILED, NULL, keep_week },
 	{ ORDER_TOPIC_CANCELLED, NULL, keep_week },

@@ -28,6 +28,7 @@ LIBRARIES = {
 # Daemons that work for a service without having its name.
 WORKS_FOR = {
     "payment-worker": {"order"},
+    "keeper": {"order", "coupon"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 

@@ -180,7 +180,8 @@ grant usage on sequence orders.order_ids to onrush_order;
 grant select, insert, update on orders.products, orders.balances, orders.orders,
   orders.daily_sales to onrush_order;
 grant select, insert on orders.transfers, orders.lines, orders.restocks to onrush_order;
-grant select, insert, delete on orders.unsettled, orders.outbox to onrush_order;
+grant select, insert, update, delete on orders.unsettled to onrush_order;
+grant select, insert, delete on orders.outbox to onrush_order;
 
 -- migrate:down
 
