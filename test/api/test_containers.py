@@ -23,6 +23,7 @@ OURS = {
     "seed",
     "gateway",
     "coupon",
+    "order",
     "coupon-publisher-0",
     "coupon-publisher-1",
     "coupon-publisher-2",
