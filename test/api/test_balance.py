@@ -278,6 +278,32 @@ def test_one_key_at_two_services_at_once(bank):
     check_truths(bank)
 
 
+def test_the_same_keys_at_two_services(bank):
+    """A key that the other service has just used makes a batch fail; its charges are made
+    one by one then, and each counts once."""
+    bank.start("order-1")
+    for user in range(1, 6):
+        account(bank, user, 0)
+    requests = [
+        post(f"/users/{1 + i % 5}/balance/charge", {"amount": 10}, {"Idempotency-Key": f"k{i}"})
+        for i in range(600)
+    ]
+    told = {}
+
+    def load(name):
+        told[name] = crowd(bank.port(name), requests, 100)
+
+    threads = [threading.Thread(target=load, args=[name]) for name in ("order", "order-1")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for answers in told.values() for status, _ in answers} == {200}
+    assert told["order"] == told["order-1"]
+    assert [balance(bank, user) for user in range(1, 6)] == [1200] * 5
+    check_truths(bank)
+
+
 # --- opening accounts -------------------------------------------------------------------
 
 
