@@ -1,0 +1,350 @@
+"""docs/api/openapi.yaml and asyncapi.yaml: valid, complete, and true of the programs that
+run.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from api.coupons import instant, wait_until
+from api.description import ROOT, AsyncApi, Judge, OpenApi, load, walk
+from api.kafka_log import Log
+from jsonschema import Draft7Validator, Draft202012Validator
+from openapi_spec_validator import validate
+
+SCHEMAS = Path(__file__).parent / "schemas"
+PROGRAMS = (
+    "coupon-publisher",
+    "payment-worker",
+    "coupon",
+    "order",
+    "keeper",
+    "gateway",
+)
+# Of every program, and not in the gateway's table.
+OWN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+# Of a record that cannot be read, never of a request.
+NEVER_TOLD = {"OK", "UNDECODABLE"}
+# Topics that are there, but that nothing writes yet.
+SILENT = {"SEAT_CONFIRMED"}
+HUGE = 2**53 + 3  # an id that only a string can tell exactly
+
+
+def table(path, row):
+    """The rows X(…) of a table in C."""
+    text = re.sub(r"/\*.*?\*/", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.S)
+    return re.findall(row, text)
+
+
+def served():
+    """(method, path, takes a body) of the routes whose service there is."""
+    rows = table("services/gateway/routes.def", r'X\((\w+), "([^"]+)", (\w+),[^)]*?(\d+)\)')
+    assert len(rows) > 30
+    return {
+        (method, path, int(body) > 0)
+        for method, path, upstream, body in rows
+        if (ROOT / "services" / upstream.lower() / "main.c").exists()
+    }
+
+
+def outcomes():
+    """code -> (status, sentence) of err.def."""
+    rows = table("common/base/err.def", r'X\(\w+, (\d+), "(\w+)", \w+, \w+,\s*"([^"]*)"\)')
+    told = {code: (int(status), text) for status, code, text in rows}
+    assert len(told) > 40
+    return {code: row for code, row in told.items() if code not in NEVER_TOLD}
+
+
+# --- the documents ---------------------------------------------------------------------
+
+
+def test_openapi_is_valid():
+    validate(load("openapi.yaml"))
+
+
+def test_asyncapi_is_valid():
+    schema = json.loads((SCHEMAS / "asyncapi-3.0.0.json").read_text(encoding="utf-8"))
+    problems = [
+        f"{'.'.join(map(str, e.absolute_path))}: {e.message}"
+        for e in Draft7Validator(schema).iter_errors(load("asyncapi.yaml"))
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
+def test_references_lead_somewhere(name):
+    document = load(name)
+    for at, node in walk(document):
+        if isinstance(node.get("$ref"), str):
+            target = document
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                assert key in target, f"{at}: {node['$ref']}"
+                target = target[key]
+
+
+def test_examples_fit_their_schemas():
+    document = load("openapi.yaml")
+    judge = Judge(document, Draft202012Validator)
+    examples = 0
+    for at, node in walk(document):
+        if "example" in node and "schema" in node:
+            judge.check(node["example"], (*at, "schema"), "/".join(map(str, at)))
+            examples += 1
+    events = AsyncApi()
+    for name, message in events.document["components"]["messages"].items():
+        for example in message.get("examples", []):
+            place = ("components", "messages", name, "payload")
+            events.judge.check(example["payload"], place, name)
+            examples += 1
+    assert examples > 30
+
+
+def test_every_served_route_is_described_and_no_other():
+    paths = load("openapi.yaml")["paths"]
+    described = {
+        (method.upper(), path, "requestBody" in operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+    routes = served()
+    assert {d[:2] for d in described} == {r[:2] for r in routes} | OWN
+    without_body = {(method, path) for method, path, body in routes if not body}
+    assert not [d for d in described if d[2] and d[:2] in without_body]
+
+
+def test_operators_calls_ask_for_the_key():
+    for path, methods in load("openapi.yaml")["paths"].items():
+        for operation in methods.values():
+            assert ("security" in operation) == path.startswith("/admin/"), path
+
+
+def test_every_code_is_listed_with_its_status_and_sentence():
+    listed = load("openapi.yaml")["components"]["schemas"]["ErrorCode"]["oneOf"]
+    described = {row["const"]: row["description"] for row in listed}
+    assert described == {code: f"{status}. {text}" for code, (status, text) in outcomes().items()}
+
+
+def test_answers_list_codes_of_their_status():
+    document = load("openapi.yaml")
+    told = outcomes()
+    answered = set()
+    for name, schema in document["components"]["schemas"].items():
+        if codes := schema.get("properties", {}).get("error", {}).get("enum"):
+            status = schema["properties"]["code"].get("const")
+            assert status is None or {told[c][0] for c in codes} == {status}, name
+            answered |= set(codes)
+    reasons = set(document["components"]["schemas"]["OrderReason"]["enum"])
+    assert answered | reasons == set(told)
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                name = response["$ref"].rpartition("/")[2]
+                schema = document["components"]["schemas"].get(name, {})
+                code = schema.get("properties", {}).get("code", {}).get("const")
+                assert code is None or str(code) == status, f"{path}: {status} is {name}"
+
+
+def test_reasons_are_the_same_for_clients_and_in_events():
+    reasons = load("openapi.yaml")["components"]["schemas"]["OrderReason"]["enum"]
+    failed = load("asyncapi.yaml")["components"]["schemas"]["FailedOrder"]
+    assert failed["properties"]["reason"]["enum"] == reasons
+
+
+def test_every_topic_is_described_and_no_other(world):
+    topics = {topic.removeprefix(world.prefix) for topic in world.topics()}
+    assert set(load("asyncapi.yaml")["channels"]) == topics - SILENT
+
+
+# --- the programs ----------------------------------------------------------------------
+
+
+def coupons(api):
+    """A campaign's life, and every way to look at it."""
+    wish = {
+        "couponId": 1,
+        "name": "described",
+        "quantity": 3,
+        "discountRate": 0.25,
+        "opensAt": instant(days=-1),
+        "closesAt": instant(days=1),
+        "expiresAt": instant(days=7),
+    }
+    api.call("createCampaign", wish)
+    api.call("createCampaign", wish, expect="CAMPAIGN_EXISTS")
+    api.call("createCampaign", {"couponId": 2}, expect="BAD_PARAMETER")
+    api.call("issueCoupon", {"userId": 1, "couponId": 1}, expect="COUPON_NOT_OPEN")
+    api.call("openCampaign", couponId=1)
+    more = {"couponId": 2, "name": "for all", "kind": "UNLIMITED", "open": True}
+    api.call("createCampaign", more | {"expiresAt": instant(days=7)})
+    api.call("listCampaigns")
+
+    issued = api.call("issueCoupon", {"userId": 1, "couponId": 1}, key="a")
+    again = api.call("issueCoupon", {"userId": 1, "couponId": 1}, key="a")
+    assert again.headers["idempotent-replayed"] == "true"
+    api.call("issueCoupon", {"userId": 1, "couponId": 2}, expect="IDEMPOTENCY_KEY_REUSED", key="a")
+    api.call("issueCoupon", {"userId": 1, "couponId": 1}, expect="COUPON_ALREADY_ISSUED")
+    api.call("issueCoupon", {"userId": 1, "couponId": 9}, expect="COUPON_NOT_FOUND")
+    api.call("issueCoupon", {"userId": 0, "couponId": 1}, expect="BAD_PARAMETER")
+    api.call("publishCoupon", {"couponId": 1}, userId=str(HUGE))
+    api.call("publishCoupon", {"couponId": 1}, userId=2)
+    api.call("publishCoupon", {"couponId": 1}, expect="COUPON_SOLD_OUT", userId=3)
+    request = issued.data["receipt"]["requestId"]
+    api.call("readRequest", couponId=1, requestId=request)
+    api.call("readRequest", couponId=2, requestId=request, expect="NOT_FOUND")
+    api.call("readRequest", couponId=1, requestId="x", expect="BAD_PARAMETER")
+    unknown = request[:-4] + "ffff"
+    later = api.call("readRequest", couponId=1, requestId=unknown)
+    assert later.status == 202
+
+    api.call("readCampaign", couponId=1)
+    api.call("readCampaign", couponId=9, expect="COUPON_NOT_FOUND")
+    api.call("listCoupons", userId=1)
+    api.call("readReceiptKey")
+    api.call("restockCampaign", {"quantity": 5}, key="r", couponId=1)
+    api.call("restockCampaign", {"quantity": 5}, expect="CAMPAIGN_STATE_CONFLICT", couponId=2)
+    api.call("restockCampaign", {"quantity": 5}, expect="COUPON_NOT_FOUND", couponId=9)
+    api.call("closeCampaign", couponId=2)
+    api.call("closeCampaign", couponId=9, expect="COUPON_NOT_FOUND")
+
+
+def products(api):
+    mug = {"id": 7, "name": "Mug", "price": 1000, "stock": 5}
+    api.call("createProduct", mug)
+    api.call("createProduct", mug, expect="PRODUCT_EXISTS")
+    api.call("createProduct", mug | {"price": -1}, expect="BAD_PARAMETER")
+    api.call("createProduct", mug | {"id": 8})
+    api.call("createProduct", mug | {"id": str(HUGE)})
+    api.call("restockProduct", {"quantity": 5}, key="r", productId=7)
+    again = api.call("restockProduct", {"quantity": 5}, key="r", productId=7)
+    assert again.headers["idempotent-replayed"] == "true"
+    api.call(
+        "restockProduct", {"quantity": 6}, expect="IDEMPOTENCY_KEY_REUSED", key="r", productId=7
+    )
+    api.call("stopProduct", productId=8)
+    api.call("sellProduct", productId=HUGE)
+    api.call("priceProduct", {"price": 2000}, productId=7)
+    for name, body in {
+        "restockProduct": {"quantity": 1},
+        "stopProduct": None,
+        "sellProduct": None,
+        "priceProduct": {"price": 1},
+        "readSuppliedProduct": None,
+        "readProduct": None,
+    }.items():
+        api.call(name, body, expect="PRODUCT_NOT_FOUND", productId=9)
+        api.call(name, body, expect="BAD_PARAMETER", productId="x")
+    api.call("readSuppliedProduct", productId=7)
+    api.call("readProduct", productId=str(HUGE))
+
+
+def balances(api, world):
+    api.call("openAccounts", {"userIds": [1, 2, 3, str(HUGE)]})
+    api.call("openAccounts", {"userIds": []}, expect="BAD_PARAMETER")
+    api.call("chargeBalance", {"amount": 10000}, key="c", userId=1)
+    again = api.call("chargeBalance", {"amount": 10000}, key="c", userId=1)
+    assert again.headers["idempotent-replayed"] == "true"
+    api.call("chargeBalance", {"amount": 1}, expect="IDEMPOTENCY_KEY_REUSED", key="c", userId=1)
+    api.call("chargeBalance", {"amount": 1}, expect="USER_NOT_FOUND", userId=9)
+    api.call("chargeBalance", {"amount": 0.5}, expect="BAD_PARAMETER", userId=1)
+    api.call("chargePoints", {"userId": 2, "amount": 1000})
+    api.call("chargePoints", b"{", expect="BAD_JSON")
+    world.sql("update orders.balances set amount = 1000000000000000 where user_id = 3")
+    api.call("chargePoints", {"userId": 3, "amount": 1}, expect="BALANCE_LIMIT")
+    api.call("readBalance", userId=1)
+    api.call("readPoints", userId=HUGE)
+    api.call("readPoints", userId=9, expect="USER_NOT_FOUND")
+    api.call("readBalance", userId=-1, expect="BAD_PARAMETER")
+
+
+def settled(api, order_id):
+    """The order when it is not PENDING any more."""
+    wait_until(lambda: api.call("readOrder", orderId=order_id).data["status"] != "PENDING")
+    return api.call("readOrder", orderId=order_id).data
+
+
+def orders(api):
+    wish = {"userId": 1, "products": [{"id": 7, "quantity": 2}], "couponId": 1}
+    placed = api.call("placeOrder", wish, key="o")
+    again = api.call("placeOrder", wish, key="o")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.data["orderId"] == placed.data["orderId"]
+    changed = wish | {"products": [{"id": 7, "quantity": 1}]}
+    api.call("placeOrder", changed, expect="IDEMPOTENCY_KEY_REUSED", key="o")
+    api.call("placeOrder", wish, expect="COUPON_USED")
+    api.call("placeOrder", wish | {"userId": 3}, expect="COUPON_NOT_OWNED")
+    api.call("placeOrder", wish | {"couponId": 9}, expect="COUPON_NOT_FOUND")
+    stopped = {"userId": 1, "products": [{"id": 8, "quantity": 1}]}
+    api.call("placeOrder", stopped, expect="PRODUCT_NOT_FOR_SALE")
+    unknown = {"userId": 1, "products": [{"id": 9, "quantity": 1}]}
+    api.call("placeOrder", unknown, expect="PRODUCT_NOT_FOUND")
+    api.call("placeOrder", {"userId": 1, "products": []}, expect="BAD_PARAMETER")
+
+    paid = settled(api, placed.data["orderId"])
+    assert (paid["status"], paid["totalAmount"], paid["couponRank"]) == ("COMPLETED", 3000, 1)
+    poor = api.call("placeOrder", {"userId": 2, "products": [{"id": 7, "quantity": 1}]})
+    failed = settled(api, poor.data["orderId"])
+    assert (failed["status"], failed["reason"]) == ("FAILED", "INSUFFICIENT_BALANCE")
+    for name in ("readRanks", "readRanksV0", "readRanksTwice"):
+        api.call(name)
+
+    cancelled = {"orderId": paid["orderId"]}
+    api.call("cancelOrder", {"userId": 2}, expect="ORDER_NOT_FOUND", **cancelled)
+    api.call("cancelOrder", {"userId": 1}, key="x", **cancelled)
+    again = api.call("cancelOrder", key="x", **cancelled)
+    assert again.headers["idempotent-replayed"] == "true"
+    api.call("cancelOrder", expect="ORDER_STATE_CONFLICT", **cancelled)
+    api.call("cancelOrder", expect="ORDER_STATE_CONFLICT", orderId=failed["orderId"])
+    api.call("cancelOrder", expect="BAD_PARAMETER", orderId="x")
+    api.call("readOrder", expect="ORDER_NOT_FOUND", orderId=1)
+    api.call("readOrder", expect="BAD_PARAMETER", orderId="x")
+
+
+def everyone(api):
+    """What any call can answer."""
+    for name in ("live", "ready", "metrics"):
+        api.call(name)
+    for name, (_, path, operation) in api.operations.items():
+        if operation.get("security"):
+            params = dict.fromkeys(re.findall(r"{(\w+)}", path), 1)
+            api.call(name, expect="UNAUTHORIZED", admin="", **params)
+            api.call(name, expect="FORBIDDEN", admin="Bearer another", **params)
+    api.call("chargePoints", b"x" * 5000, expect="BODY_TOO_LARGE")
+
+
+def test_answers_are_as_described(world):
+    world.start(*PROGRAMS)
+    api = OpenApi(world)
+    coupons(api)
+    products(api)
+    balances(api, world)
+    orders(api)
+    everyone(api)
+    world.stop("order")
+    api.call("readRanks", expect="DEPENDENCY_UNAVAILABLE")
+    never = set(api.operations) - {name for name, code in api.seen if code == "OK"}
+    assert not never, f"these were never answered well: {never}"
+
+
+def told(world, channel):
+    """(value, headers) of what is in a topic, when there is something."""
+    log, found = Log(world, channel, "nobody"), []
+    wait_until(lambda: found.extend(log.records()) or found, 20)
+    return found
+
+
+def test_records_are_as_described(world):
+    world.expect_error("put aside")
+    world.start(*PROGRAMS)
+    api = OpenApi(world)
+    coupons(api)
+    products(api)
+    balances(api, world)
+    orders(api)
+    events = AsyncApi()
+    for topic in ("COUPON_PUBLISH_REQUESTED", "PAYMENT_REQUESTED"):
+        Log(world, topic, "nobody").write("not an event")
+    for channel in events.document["channels"]:
+        for value, headers in told(world, channel):
+            if value != b"not an event":
+                events.check(channel, value, headers)
