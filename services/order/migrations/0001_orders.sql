@@ -115,6 +115,13 @@ create table orders.outbox (
   primary key (topic, batch_id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- A third of the CPU of the other method; a server that was built without it keeps that.
+do $$
+begin
+  alter table orders.outbox alter column records set compression lz4;
+exception when feature_not_supported then null;
+end $$;
+
 -- Pieces sold, for rankings: one row for each UTC day and product.
 create table orders.daily_sales (
   day        date not null,
