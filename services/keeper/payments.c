@@ -13,7 +13,7 @@
 #include "order/settler.h"
 
 enum {
-	RELAY_MAX = 1000, /* orders of one run */
+	RELAY_MAX = 5000, /* orders of one run */
 	EXPIRE_MAX = SETTLER_BATCH_MAX,
 	TOPIC_MAX = 256,
 	KEY_SIZE = 24,

@@ -1,9 +1,11 @@
 /*
  * The rankings in Redis (order/ranking.h), written anew from what PostgreSQL knows:
- * today's every few seconds, so that what the payment-worker could not tell is there
- * soon; a day that is missing at once. A key beside each day's says that the day is
- * whole: after Redis lost everything, a sale may bring the day back, but with one product
- * only.
+ * today's every few seconds, so that what nobody could tell is there soon; a day that is
+ * missing at once. A key beside each day's says that the day is whole: after Redis lost
+ * everything, a sale may bring the day back, but with one product only.
+ *
+ * A total that somebody writes between our reading and our writing is replaced by ours,
+ * which is older, until the product's next sale or the next round.
  */
 #include <inttypes.h>
 

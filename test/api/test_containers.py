@@ -24,6 +24,7 @@ OURS = {
     "gateway",
     "coupon",
     "order",
+    "keeper",
     "coupon-publisher-0",
     "coupon-publisher-1",
     "coupon-publisher-2",

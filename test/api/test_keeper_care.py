@@ -70,6 +70,26 @@ def test_a_paid_order_s_coupon_is_used_and_a_failed_one_s_is_free(world):
     check_truths(world)
 
 
+def test_a_coupon_s_way_through_orders(world):
+    """Ordered, paid, cancelled, and ordered again with the same coupon, by the programs."""
+    shop_with_coupons(world)
+    account(world, 1, 5000)
+    world.start("order", "payment-worker", "keeper")
+    shop = world.client("order")
+    body = {"userId": 1, "products": [{"id": 1, "quantity": 2}], "couponId": 1}
+    first = shop.post("/orders", body).data["orderId"]
+    wait_until(lambda: states(world) == {first: "USED"})
+    assert shop.post("/orders", body).error == "COUPON_USED"
+    assert shop.post(f"/orders/{first}/cancel").status == 200
+    wait_until(lambda: states(world) == {})
+    second = shop.post("/orders", body).data
+    assert (second["amount"], second["totalAmount"]) == (2000, 1400)
+    wait_until(lambda: states(world) == {second["orderId"]: "USED"})
+    wait_until(lambda: told(world, "ORDER_CANCELLED") == [first])
+    assert sorted(told(world, "ORDER_COMPLETED")) == [first, second["orderId"]]
+    check_truths(world)
+
+
 def test_uses_wait_for_the_coupon_service(world):
     shop_with_coupons(world)
     account(world, 1, 700)

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/event.h"
 #include "coupon/coupon_events.h"
+#include "coupon/coupon_json.h"
 #include "coupon/receipt.h"
 #include "http/json.h"
 
@@ -174,6 +176,36 @@ test_decided_refuses(void **state UNUSED)
 		assert_false(coupon_decided_decode(&out, arena, str_of(bad[i]), &why));
 }
 
+static void
+test_published(void **state UNUSED)
+{
+	struct receipt in = { .coupon_id = 7,
+		.rank = 3,
+		.user_id = 42,
+		.issued_us = 1800000000123456,
+		.request_id = uuid_new(),
+		.previous = receipt_chain_start(7) };
+	struct receipt out = { 0 };
+	struct buf text = { 0 }, again = { 0 };
+	struct json_reader r;
+	struct event event;
+
+	in.hash = sha256_of((str[]){ STR("a receipt's") }, 1);
+	coupon_published_encode(&text, &in);
+	event_open(&event, &r, arena, buf_str(&text));
+	receipt_get(&r, json_object(&r, event.payload, "receipt"), &out);
+	assert_int_equal(r.err, ERR_OK);
+	assert_true(str_eq(event.type, STR("COUPON_PUBLISHED")));
+	assert_int_equal(event.time_us, in.issued_us);
+	assert_memory_equal(&in, &out, sizeof(in));
+	json_close(&r);
+	/* Told again, it is the same event. */
+	coupon_published_encode(&again, &in);
+	assert_true(str_eq(buf_str(&text), buf_str(&again)));
+	buf_fini(&text);
+	buf_fini(&again);
+}
+
 int
 main(void)
 {
@@ -184,6 +216,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_requested_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_decided, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_decided_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_published, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
