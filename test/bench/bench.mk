@@ -15,7 +15,7 @@ $(B)/bin/onrush-bench-chain: $(BENCH_CHAIN) $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(BENCH_CHAIN) $(LIB) $(LDLIBS) -o $@
 
 .PHONY: bench
-bench: ## measure the coupon chain on this machine
+bench: ## measure this machine (BENCH_ROWS=coupons,orders: only these)
 	@deploy/local/setup $(STACK_PARTS)
 	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench $(B)/bin/onrush-bench-chain
 	@B=$(B) test/bench/bench.py

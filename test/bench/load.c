@@ -308,6 +308,14 @@ add_with_user(struct buf *out, const char *template, int64_t user)
 	buf_add_str(out, str_of(template));
 }
 
+static int64_t
+next_user(const struct load_plan *plan)
+{
+	int64_t n = atomic_fetch_add_explicit(plan->users, 1, memory_order_relaxed);
+
+	return plan->first_user + (plan->user_count > 0 ? n % plan->user_count : n);
+}
+
 static void
 conn_ask(struct conn *c, int64_t due_us)
 {
@@ -317,7 +325,7 @@ conn_ask(struct conn *c, int64_t due_us)
 
 	c->state = BUSY;
 	c->started_us = due_us;
-	c->user = atomic_fetch_add_explicit(plan->users, 1, memory_order_relaxed);
+	c->user = next_user(plan);
 	l->sent++;
 	l->under_way++;
 

@@ -24,7 +24,8 @@ enum {
 	LOAD_CODE_SIZE = 40, /* bytes of one, with the NUL */
 };
 
-/* In the path and the body, {user} stands for a number that grows with each request. */
+/* In the path and the body, {user} stands for a number that grows with each request, and
+ * begins again after `user_count` of them. */
 struct load_plan {
 	struct net_addr address;
 	const char *host, *method, *path;
@@ -33,9 +34,10 @@ struct load_plan {
 	int connections;           /* of one thread */
 	double rate;               /* per second, of one thread; 0: closed loop */
 	int64_t warmup_us, run_us;
-	int64_t max_requests;   /* of one thread; 0: until the time is over */
-	_Atomic int64_t *users; /* borrowed: the next number */
-	FILE *record;           /* borrowed; NULL: none. One JSON line for each coupon */
+	int64_t max_requests;           /* of one thread; 0: until the time is over */
+	_Atomic int64_t *users;         /* borrowed: how many have asked */
+	int64_t first_user, user_count; /* count 0: it never ends */
+	FILE *record; /* borrowed; NULL: none. One JSON line for each coupon */
 };
 
 struct load_tally {

@@ -36,6 +36,7 @@ static const char usage[] =
     "  --seconds S          measured seconds, 10\n"
     "  --requests N         end after so many\n"
     "  --first-user N       1\n"
+    "  --users N            {user} begins again after so many; without it: never\n"
     "  --record FILE        a JSON line for each coupon that was granted\n";
 
 enum option_id {
@@ -50,6 +51,7 @@ enum option_id {
 	OPT_SECONDS,
 	OPT_REQUESTS,
 	OPT_FIRST_USER,
+	OPT_USERS,
 	OPT_RECORD,
 	OPT_HELP,
 };
@@ -66,6 +68,7 @@ static const struct option options[] = {
 	{ "seconds", required_argument, NULL, OPT_SECONDS },
 	{ "requests", required_argument, NULL, OPT_REQUESTS },
 	{ "first-user", required_argument, NULL, OPT_FIRST_USER },
+	{ "users", required_argument, NULL, OPT_USERS },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -133,7 +136,10 @@ parse(int argc, char **argv, struct load_plan *plan)
 		case OPT_REQUESTS:
 			plan->max_requests = integer(optarg, 1, INT64_MAX);
 			break;
-		case OPT_FIRST_USER: *plan->users = integer(optarg, 1, INT64_MAX); break;
+		case OPT_FIRST_USER:
+			plan->first_user = integer(optarg, 1, INT64_MAX);
+			break;
+		case OPT_USERS: plan->user_count = integer(optarg, 1, INT64_MAX); break;
 		case OPT_RECORD: plan->record = record_open(optarg); break;
 		case OPT_HELP: fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
@@ -172,7 +178,7 @@ share(const struct load_plan *plan, int threads, int index)
 int
 main(int argc, char **argv)
 {
-	_Atomic int64_t users = 1;
+	_Atomic int64_t users = 0;
 	struct load_plan plan = {
 		.method = "POST",
 		.path = "/api/v1/coupons",
@@ -180,6 +186,7 @@ main(int argc, char **argv)
 		.warmup_us = 1 * CLOCK_US_PER_SEC,
 		.run_us = 10 * CLOCK_US_PER_SEC,
 		.users = &users,
+		.first_user = 1,
 	};
 	int threads = parse(argc, argv, &plan);
 	char why[256];

@@ -49,14 +49,17 @@ class Books:
     def __init__(self, settings):
         self.dsn = settings["ONRUSH_PG_DSN"]
 
+    def execute(self, sql):
+        """Runs any SQL; what psql prints."""
+        return run(
+            [which("psql", BIN), "-XAtq", "-v", "ON_ERROR_STOP=1", self.dsn],
+            "PostgreSQL refused the SQL",
+            input=sql,
+        )
+
     def ask(self, query):
         """The rows of a query, as dicts."""
-        text = run(
-            [which("psql", BIN), "-XAtq", "-v", "ON_ERROR_STOP=1", self.dsn],
-            "PostgreSQL refused the query",
-            input=f"select coalesce(json_agg(q), '[]') from ({query}) q",
-        )
-        return json.loads(text)
+        return json.loads(self.execute(f"select coalesce(json_agg(q), '[]') from ({query}) q"))
 
     def one(self, query):
         """The only row."""
