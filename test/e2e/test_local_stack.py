@@ -18,8 +18,9 @@ from onrush_local.supervisor import Supervisor
 
 STACK = ROOT / "deploy/local/stack"
 CONSUMERS = ("coupon-publisher", "payment-worker")
-NAMES = ("gateway", "coupon", *CONSUMERS, "pg", "redis", "kafka", "kafka-controller")
-COPIES = (*(f"{name}-{i}" for name in CONSUMERS for i in range(3)), "coupon", "gateway")
+SINGLE = ("coupon", "order", "keeper", "gateway")
+NAMES = (*SINGLE, *CONSUMERS, "pg", "redis", "kafka", "kafka-controller")
+COPIES = (*(f"{name}-{i}" for name in CONSUMERS for i in range(3)), *SINGLE)
 
 
 class Local:
