@@ -230,9 +230,10 @@ worker_stop(struct worker *w)
 	flights_free(s->flights);
 	filter_free(s->filter);
 	redis_free(s->redis);
+	/* First the pool: it tells a refresh of the campaigns that it is over. */
+	pgpool_free(s->pg);
 	uses_free(s->uses);
 	campaigns_free(s->campaigns);
-	pgpool_free(s->pg);
 	sign_key_free(s->key);
 	free(s);
 }

@@ -73,6 +73,10 @@ static const struct pg_stmt drop_restocks = { "seed_coupon_drop_restocks",
 	"delete from coupon.restocks where coupon_id = $1::bigint" };
 static const struct pg_stmt drop_refusals = { "seed_coupon_drop_refusals",
 	"delete from coupon.refusals where coupon_id = $1::bigint" };
+static const struct pg_stmt drop_uses = { "seed_coupon_drop_uses",
+	"delete from coupon.uses where coupon_id = $1::bigint" };
+static const struct pg_stmt drop_untold = { "seed_coupon_drop_untold",
+	"delete from coupon.outbox where coupon_id = $1::bigint" };
 /* The parameters of `create`. */
 static const struct pg_stmt restart = { "seed_coupon_restart",
 	"update coupon.campaigns set generation = gen_random_uuid(), name = $2::text,"
@@ -165,6 +169,8 @@ try_reset(const struct planting *p, bool *ours)
 		pgsync_queue(pg, &drop_issued, &p->id);
 		pgsync_queue(pg, &drop_refusals, &p->id);
 		pgsync_queue(pg, &drop_restocks, &p->id);
+		pgsync_queue(pg, &drop_uses, &p->id);
+		pgsync_queue(pg, &drop_untold, &p->id);
 		pgsync_queue(pg, &restart, &p->all);
 	}
 	pgsync_queue(pg, *ours ? &PGSYNC_COMMIT : &PGSYNC_ROLLBACK, NULL);

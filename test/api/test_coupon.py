@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 
+import psycopg
 import pytest
 from api.coupons import PROGRAMS, ask, campaign, instant, issued, wait_until
 from harness.crowd import crowd, post
@@ -328,7 +329,7 @@ def test_marks_of_an_earlier_generation_refuse_nobody(shop):
     assert ask(shop, 1).status == 200
     assert ask(shop, 2).error == "COUPON_SOLD_OUT"
     time.sleep(0.3)  # longer than a copy of the campaign may refuse
-    shop.sql("delete from coupon.issued; delete from coupon.heads")
+    shop.sql("delete from coupon.issued; delete from coupon.heads; delete from coupon.outbox")
     shop.sql(
         "update coupon.campaigns set issued = 0, head_hash = null,"
         " generation = gen_random_uuid(), version = version + 1"
@@ -400,3 +401,15 @@ def test_asking_in_parallel_on_several_campaigns(shop):
     for coupon_id in range(1, 5):
         assert [rank for rank, _ in issued(shop, coupon_id)] == list(range(1, 26))
         shop.onrush("verify", coupon_id)
+
+
+def test_stopped_while_its_copy_is_read_anew(shop):
+    campaign(shop, open=False)
+    for _ in range(200):
+        ask(shop, 1)
+    with psycopg.connect(shop.tcp_dsn()) as connection:
+        connection.execute("lock table coupon.campaigns in access exclusive mode")
+        end = time.monotonic() + 0.07  # of the 100 ms that the copy is fresh
+        while time.monotonic() < end:
+            ask(shop, 1)
+        shop.stop("coupon")

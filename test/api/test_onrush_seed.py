@@ -63,11 +63,12 @@ def test_reset_under_load_begins_anew(world):
     world.start(*PROGRAMS)
     for user in range(1, 31):
         assert ask(world, user, 20).status == 200
+    world.sql("insert into coupon.uses values (20, 1, 1, 7)")
     old = generation(world, 20)
     assert "coupon 20: begins anew" in world.onrush("seed", "--reset", 20).stdout
     assert generation(world, 20) != old
     assert issued(world, 20) == []
-    for table in ("heads", "refusals"):
+    for table in ("heads", "refusals", "uses", "outbox"):
         assert world.sql(f"select 1 from coupon.{table} where coupon_id = 20") == []
     # The programs have noticed when a user who had one may have one again.
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from api.coupons import wait_until
 from api.orders import check_truths, product
@@ -291,6 +292,16 @@ def test_nonsense_in_redis(shop):
     shop.expect_error("WRONGTYPE")
     wait_until(lambda: refreshed_from(shop, "postgresql"))
     assert ranks(shop) == [(1, 18)]
+
+
+def test_stopped_while_they_are_refreshed(shop):
+    sold(shop, 1, 5, 6, 7)
+    ranks(shop)
+    with psycopg.connect(shop.tcp_dsn()) as connection:
+        connection.execute("lock table orders.products in access exclusive mode")
+        before = refreshes(shop, "redis")
+        wait_until(lambda: ranks(shop) == [] and refreshes(shop, "redis") > before)
+        shop.stop("order")
 
 
 def test_redis_dies_and_comes_back(make_world):
