@@ -82,6 +82,6 @@ answers_find(struct rq *rq, rq_step *next, struct pgpool *pg, uuid request_id)
 	struct pg_params p;
 
 	pg_params_init(&p, rq->arena);
-	pg_add_str(&p, coupon_uuid_text(rq->arena, request_id));
+	pg_add_uuid(&p, request_id);
 	return rq_sql(rq, next, pg, &find_decision, &p);
 }

@@ -31,15 +31,6 @@ coupon_campaign_from_row(struct campaign *c, const struct pg_result *rows, int r
 		c->head = receipt_chain_start(c->coupon_id);
 }
 
-str
-coupon_uuid_text(struct arena *arena, uuid id)
-{
-	char *text = arena_alloc(arena, UUID_TEXT_SIZE);
-
-	uuid_format(id, text);
-	return (str){ text, UUID_TEXT_SIZE - 1 };
-}
-
 /* A stored outcome's code; what is not in err.def is ERR_INTERNAL. */
 static enum err
 outcome_from_text(str code)

@@ -27,7 +27,4 @@ void coupon_campaign_from_row(struct campaign *c, const struct pg_result *rows, 
 void coupon_stored_from_row(
     struct coupon_stored *s, const struct pg_result *rows, int row, int col);
 
-/* The canonical text, in the arena. */
-str coupon_uuid_text(struct arena *arena, uuid id);
-
 #endif

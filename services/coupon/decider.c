@@ -155,7 +155,7 @@ queue_reads(struct decider *d)
 {
 	int64_t *ids = arena_alloc(d->arena, d->count * sizeof(*ids));
 	int64_t *users = arena_alloc(d->arena, d->count * sizeof(*users));
-	str *requests = arena_alloc(d->arena, d->count * sizeof(*requests));
+	uuid *requests = arena_alloc(d->arena, d->count * sizeof(*requests));
 	struct pg_params *p = arena_alloc(d->arena, 3 * sizeof(*p));
 
 	pg_params_init(&p[0], d->arena);
@@ -163,13 +163,13 @@ queue_reads(struct decider *d)
 	for (size_t i = 0; i < d->count; i++) {
 		ids[i] = d->requests[i].coupon_id;
 		users[i] = d->requests[i].user_id;
-		requests[i] = coupon_uuid_text(d->arena, d->requests[i].id);
+		requests[i] = d->requests[i].id;
 	}
 	pg_params_init(&p[1], d->arena);
 	pg_add_i64_array(&p[1], ids, d->count);
 	pg_add_i64_array(&p[1], users, d->count);
 	pg_params_init(&p[2], d->arena);
-	pg_add_str_array(&p[2], requests, d->count);
+	pg_add_uuid_array(&p[2], requests, d->count);
 
 	pgsync_queue(d->pg, &PGSYNC_BEGIN, NULL);
 	pgsync_queue(d->pg, &lock_campaigns, &p[0]);
@@ -283,7 +283,7 @@ queue_issued(struct decider *d)
 	int64_t *coupons = arena_alloc(d->arena, 4 * d->count * sizeof(*coupons));
 	int64_t *ranks = coupons + d->count, *users = ranks + d->count;
 	int64_t *nths = users + d->count;
-	str *requests = arena_alloc(d->arena, d->count * sizeof(*requests));
+	uuid *requests = arena_alloc(d->arena, d->count * sizeof(*requests));
 	struct sha256 *hashes = arena_alloc(d->arena, d->count * sizeof(*hashes));
 	struct pg_params *p = ARENA_NEW(d->arena, struct pg_params);
 	size_t n = 0;
@@ -297,7 +297,7 @@ queue_issued(struct decider *d)
 		ranks[n] = r->rank;
 		users[n] = r->user_id;
 		nths[n] = d->nths[i];
-		requests[n] = coupon_uuid_text(d->arena, r->request_id);
+		requests[n] = r->request_id;
 		hashes[n++] = r->hash;
 	}
 	if (n == 0)
@@ -307,7 +307,7 @@ queue_issued(struct decider *d)
 	pg_add_i64_array(p, ranks, n);
 	pg_add_i64_array(p, users, n);
 	pg_add_i64_array(p, nths, n);
-	pg_add_str_array(p, requests, n);
+	pg_add_uuid_array(p, requests, n);
 	pg_add_time(p, d->now_us);
 	pg_add_bytes_array(p, hashes, SHA256_SIZE, n);
 	pgsync_queue(d->pg, &insert_issued, p);
@@ -354,8 +354,8 @@ queue_refusals(struct decider *d)
 {
 	int64_t *coupons = arena_alloc(d->arena, d->count * sizeof(*coupons));
 	int64_t *users = arena_alloc(d->arena, d->count * sizeof(*users));
-	str *requests = arena_alloc(d->arena, 2 * d->count * sizeof(*requests));
-	str *outcomes = requests + d->count;
+	uuid *requests = arena_alloc(d->arena, d->count * sizeof(*requests));
+	str *outcomes = arena_alloc(d->arena, d->count * sizeof(*outcomes));
 	struct pg_params *p = ARENA_NEW(d->arena, struct pg_params);
 	size_t n = 0;
 
@@ -364,13 +364,13 @@ queue_refusals(struct decider *d)
 			continue;
 		coupons[n] = d->requests[i].coupon_id;
 		users[n] = d->requests[i].user_id;
-		requests[n] = coupon_uuid_text(d->arena, d->requests[i].id);
+		requests[n] = d->requests[i].id;
 		outcomes[n++] = str_of(err_info(d->decisions[i].outcome)->code);
 	}
 	if (n == 0)
 		return;
 	pg_params_init(p, d->arena);
-	pg_add_str_array(p, requests, n);
+	pg_add_uuid_array(p, requests, n);
 	pg_add_i64_array(p, coupons, n);
 	pg_add_i64_array(p, users, n);
 	pg_add_str_array(p, outcomes, n);
