@@ -10,7 +10,7 @@ from report import Settled
 
 POLL = 0.005  # seconds between two looks at an order
 PAUSE = 0.1  # seconds between two orders of the sample
-LOOK = 0.25  # seconds between two looks at those that wait
+LOOK = 0.5  # seconds between two looks at those that wait
 
 # Of the orders that were placed and settled in the measured time.
 TIMES = """

@@ -106,6 +106,54 @@ def test_the_life_of_a_stack(local):
     assert not any(Path(f"/proc/{pid}").exists() for pid in after.values())
 
 
+# What the README's walk is to show, command by command; "" is a command that shows nothing.
+WALK = (
+    '"rank":',
+    '"amount":1010000',
+    '"price":1000,"stock":1000',
+    "",
+    "",
+    '"status":"COMPLETED","amount":2000,"discount":600,"totalAmount":1400',
+    '"amount":1008600',
+    '"status":"USED"',
+    '"status":"CANCELLED"',
+    '"amount":1010000',
+    '"status":"ISSUED"',
+    '"stock":1000',
+)
+
+
+def walk_of_readme():
+    """Its commands, one a line."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition("Buy something with a coupon")[2].split("```")[1]
+    return block.strip().splitlines()
+
+
+def test_the_walk_of_the_readme_works_as_typed(local):
+    local.call("run")
+    port = local.port["gateway"]
+    typed = walk_of_readme()
+    assert len(typed) == len(WALK)
+    variables = ["set -e"]
+    for command, shown in zip(typed, WALK, strict=True):
+        script = [*variables, command.replace("localhost:8080", f"127.0.0.1:{port}")]
+        if command.startswith("id="):
+            variables.append(command)
+
+        def shows(script=script, shown=shown):
+            done = subprocess.run(
+                ["bash", "-c", "\n".join(script)], cwd=local.dir, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{script[-1]}: {done.stderr}"
+            return shown in done.stdout
+
+        if " -d " in command:
+            assert shows(), command
+        else:  # a person is slower than the payment, this is not
+            wait_until(shows, 10, command)
+
+
 def is_ready(client):
     try:
         return client.get("/readyz").status == 200
