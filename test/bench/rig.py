@@ -17,8 +17,8 @@ from report import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("B", "build/release") / "bin"
-SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
-WARMUP = 2.0  # seconds before measuring
+SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
+WARMUP = 2  # seconds before measuring
 OURS = [program.name for program in PROGRAMS]
 ENGINES = ("postgres", "redis", "kafka")
 

@@ -11,7 +11,7 @@ FIRST = 1_000_000  # of the bench's users and products
 COUNT = 100_000
 MONEY = 1_000_000_000  # of each account
 STOCK = 1_000_000  # of each product but the one that everyone buys
-ONE, PIECES = 2_000_000, int(4000 * SECONDS)  # that product: fewer than are ordered
+ONE, PIECES = 2_000_000, 4000 * SECONDS  # that product: fewer than are ordered
 RATE = 500  # orders a second of the steady row
 
 OPEN = f"""
