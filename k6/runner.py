@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from html import escape
 from pathlib import Path
@@ -31,6 +32,8 @@ class Runner:
         self.name = name
         self.stack = LocalStack(ROOT / ".run", ROOT / os.environ.get("B", "build/release") / "bin")
         self.settings = self.stack.settings()
+        if not self.settings:
+            raise Trouble("There is no local stack yet: run `make run`.")
         self.url = self.settings["ONRUSH_URL"]
         self.books = Books(self.settings)
 
@@ -44,8 +47,13 @@ class Runner:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"Authorization": f"Bearer {self.settings['ONRUSH_ADMIN_KEY']}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)["data"]
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise Trouble(f"{path} was answered with {error.read().decode()}") from error
+        except OSError as error:
+            raise Trouble(f"{self.url} is not reachable ({error}): run `make run`.") from error
 
     def k6(self, **settings):
         """Runs the script; true when all thresholds were kept."""
