@@ -73,12 +73,10 @@ reserved(struct rq *rq)
 
 /* An order that is said to be both was paid, and then cancelled. */
 static const struct pg_stmt change = { "uses_change",
-	"with used as (update coupon.uses x set state = 'USED'"
-	" from unnest($1::bigint[]) o where x.order_id = o and x.state = 'RESERVED'"
-	" and o <> all($2::bigint[])"
-	"), released as (delete from coupon.uses x"
-	" using unnest($2::bigint[]) o where x.order_id = o)"
-	" select" };
+	"with used as (update coupon.uses set state = 'USED'"
+	" where order_id = any($1::bigint[]) and order_id <> all($2::bigint[])"
+	" and state = 'RESERVED'), released as (delete from coupon.uses"
+	" where order_id = any($2::bigint[])) select" };
 
 /* The orders of one state or the other, into $1 and $2. */
 static void

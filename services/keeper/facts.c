@@ -80,8 +80,7 @@ static const struct pg_stmt find_facts = { "keeper_facts",
 	" order by t.nth, b.batch_id, r.n" };
 
 static const struct pg_stmt delete_facts = { "keeper_facts_done",
-	"delete from orders.outbox o using unnest($1::text[], $2::uuid[]) t (topic, id)"
-	" where o.topic = t.topic and o.batch_id = t.id" };
+	"delete from orders.outbox where topic = $1 and batch_id = any($2::uuid[])" };
 
 static void
 send_fact(struct keeper *k, size_t batch, const struct pg_result *rows, int i)
@@ -95,14 +94,21 @@ send_fact(struct keeper *k, size_t batch, const struct pg_result *rows, int i)
 	    });
 }
 
-/* Sends them all and gives the rows, which are runs of records with one batch_id. */
+static bool
+is_same_row(const struct pg_result *rows, int a, int b)
+{
+	return pg_i64(rows, a, 0) == pg_i64(rows, b, 0) &&
+	       str_eq(pg_str(rows, a, 1), pg_str(rows, b, 1));
+}
+
+/* Sends them all and gives the rows, which are runs of records. */
 static size_t
 send_facts(struct keeper *k, const struct pg_result *rows, struct row *out)
 {
 	size_t n = 0;
 
 	for (int i = 0; i < pg_rows(rows); i++) {
-		if (i == 0 || !str_eq(pg_str(rows, i, 1), pg_str(rows, i - 1, 1)))
+		if (i == 0 || !is_same_row(rows, i, i - 1))
 			out[n++] = (struct row){ deliveries_add(k->deliveries), i, 0 };
 		out[n - 1].count++;
 		send_fact(k, out[n - 1].batch, rows, i);
@@ -111,31 +117,49 @@ send_facts(struct keeper *k, const struct pg_result *rows, struct row *out)
 	return n;
 }
 
+/* Rows of one topic that arrived whole. */
+struct arrived {
+	str ids[ROWS_MAX]; /* in the arena */
+	size_t count;
+};
+
+static void
+queue_delete(struct keeper *k, const char *topic, const struct arrived *arrived)
+{
+	struct pg_params *p = keeper_params(k);
+
+	pg_add_str(p, str_of(topic));
+	pg_add_str_array(p, arrived->ids, arrived->count);
+	pgsync_queue(k->pg, &delete_facts, p);
+}
+
 /* Deletes what arrived. */
 static enum err
 finish_facts(
     struct keeper *k, const struct pg_result *rows, const struct row *out, size_t count)
 {
-	struct pg_params *p = keeper_params(k);
-	str done_topics[DELIVERIES_MAX], ids[DELIVERIES_MAX];
+	struct arrived arrived[ARRAY_LEN(topics)] = { 0 };
 	size_t n = 0;
 	enum err err;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t topic = (size_t)pg_i64(rows, out[i].first, 0) - 1;
+		struct arrived *a = &arrived[topic];
 
 		if (!deliveries_arrived(k->deliveries, out[i].batch))
 			continue;
-		done_topics[n] = str_of(topics[topic]);
-		ids[n++] = pg_str(rows, out[i].first, 1);
+		a->ids[a->count++] = arena_str(k->arena, pg_str(rows, out[i].first, 1));
 		counter_add(metrics.facts[topic], (uint64_t)out[i].count);
+		n++;
 	}
-	pg_add_str_array(p, done_topics, n);
-	pg_add_str_array(p, ids, n);
-	pgsync_queue(k->pg, &delete_facts, p);
-	if ((err = keeper_sql(k)) != ERR_OK)
+	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
+		if (arrived[i].count > 0)
+			queue_delete(k, topics[i], &arrived[i]);
+		if (arrived[i].count == ROWS_MAX)
+			k->more = true;
+	}
+	if (n > 0 && (err = keeper_sql(k)) != ERR_OK)
 		return err;
-	k->more = n >= ROWS_MAX;
 	if (n < count)
 		return keeper_fail(k, ERR_UNAVAILABLE, "Kafka did not take all facts");
 	return ERR_OK;
@@ -167,16 +191,17 @@ facts_relay(struct keeper *k)
 
 /* --- coupons ------------------------------------------------------------------- */
 
+/* "offset 0" keeps the planner from beginning with the large table. */
 static const struct pg_stmt find_published = { "keeper_published",
-	"select b.coupon_id, b.first_rank, " COUPON_STORED_ISSUED
-	" from (select * from coupon.outbox order by coupon_id, first_rank limit $1) b"
-	" join coupon.issued i on i.coupon_id = b.coupon_id"
-	" and i.rank between b.first_rank and b.last_rank" COUPON_STORED_PREVIOUS
-	" order by b.coupon_id, i.rank" };
+	"select b.batch_id, " COUPON_STORED_ISSUED
+	" from (select * from coupon.outbox order by batch_id limit $1) b"
+	" cross join lateral (select * from coupon.issued x where x.coupon_id = "
+	"b.coupon_id"
+	" and x.rank between b.first_rank and b.last_rank offset 0) "
+	"i" COUPON_STORED_PREVIOUS " order by b.batch_id, i.rank" };
 
 static const struct pg_stmt delete_published = { "keeper_published_done",
-	"delete from coupon.outbox o using unnest($1::bigint[], $2::bigint[]) t (c, r)"
-	" where o.coupon_id = t.c and o.first_rank = t.r" };
+	"delete from coupon.outbox where batch_id = any($1::bigint[])" };
 
 static void
 send_coupon(struct keeper *k, size_t batch, const struct pg_result *rows, int i)
@@ -185,7 +210,7 @@ send_coupon(struct keeper *k, size_t batch, const struct pg_result *rows, int i)
 	struct buf text = { 0 };
 	char key[KEY_SIZE];
 
-	coupon_stored_from_row(&stored, rows, i, 2);
+	coupon_stored_from_row(&stored, rows, i, 1);
 	snprintf(key, sizeof(key), "%" PRId64, stored.coupon_id);
 	coupon_published_encode(&text, &stored.decision.receipt);
 	deliveries_send(k->deliveries, batch,
@@ -198,20 +223,13 @@ send_coupon(struct keeper *k, size_t batch, const struct pg_result *rows, int i)
 	buf_fini(&text);
 }
 
-static bool
-is_same_row(const struct pg_result *rows, int a, int b)
-{
-	return pg_i64(rows, a, 0) == pg_i64(rows, b, 0) &&
-	       pg_i64(rows, a, 1) == pg_i64(rows, b, 1);
-}
-
 static size_t
 send_coupons(struct keeper *k, const struct pg_result *rows, struct row *out)
 {
 	size_t n = 0;
 
 	for (int i = 0; i < pg_rows(rows); i++) {
-		if (i == 0 || !is_same_row(rows, i, i - 1))
+		if (i == 0 || pg_i64(rows, i, 0) != pg_i64(rows, i - 1, 0))
 			out[n++] = (struct row){ deliveries_add(k->deliveries), i, 0 };
 		out[n - 1].count++;
 		send_coupon(k, out[n - 1].batch, rows, i);
@@ -225,23 +243,21 @@ finish_coupons(
     struct keeper *k, const struct pg_result *rows, const struct row *out, size_t count)
 {
 	struct pg_params *p = keeper_params(k);
-	int64_t coupons[DELIVERIES_MAX], ranks[DELIVERIES_MAX];
+	int64_t ids[DELIVERIES_MAX];
 	size_t n = 0;
 	enum err err;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!deliveries_arrived(k->deliveries, out[i].batch))
 			continue;
-		coupons[n] = pg_i64(rows, out[i].first, 0);
-		ranks[n++] = pg_i64(rows, out[i].first, 1);
+		ids[n++] = pg_i64(rows, out[i].first, 0);
 		counter_add(metrics.published, (uint64_t)out[i].count);
 	}
-	pg_add_i64_array(p, coupons, n);
-	pg_add_i64_array(p, ranks, n);
+	k->more = n == ROWS_MAX;
+	pg_add_i64_array(p, ids, n);
 	pgsync_queue(k->pg, &delete_published, p);
 	if ((err = keeper_sql(k)) != ERR_OK)
 		return err;
-	k->more = n == ROWS_MAX;
 	if (n < count)
 		return keeper_fail(k, ERR_UNAVAILABLE, "Kafka did not take all coupons");
 	return ERR_OK;

@@ -49,10 +49,12 @@ payments_register(void)
 
 /* --- what is due --------------------------------------------------------------- */
 
+/* (Here and below, "offset 0" keeps the planner from beginning with the large table.) */
 static const struct pg_stmt find_due = { "keeper_payments_due",
 	"select u.order_id, o.user_id, o.request_id, o.created_at"
-	" from orders.unsettled u join orders.orders o using (order_id)"
-	" where u.due_at <= now() order by u.order_id limit $1" };
+	" from (select order_id from orders.unsettled where due_at <= now()"
+	" order by order_id limit $1) u cross join lateral (select * from orders.orders"
+	" where order_id = u.order_id offset 0) o" };
 
 static void
 take_ids(struct keeper *k, struct due *due, const struct pg_result *rows)

@@ -29,11 +29,11 @@ create index uses_reserved_at on coupon.uses (reserved_at) where state = 'RESERV
 -- a decided batch. The keeper delivers a row and then deletes it. It names ranks only: the
 -- receipts are in coupon.issued for ever, and are read when they are delivered.
 create table coupon.outbox (
+  batch_id   bigint generated always as identity primary key,
   coupon_id  bigint not null,
   first_rank bigint not null,
   last_rank  bigint not null,
-  created_at timestamptz not null default now(),
-  primary key (coupon_id, first_rank)
+  created_at timestamptz not null default now()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 grant select, insert, update, delete on coupon.uses to onrush_coupon;
