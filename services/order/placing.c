@@ -420,6 +420,7 @@ ask_payment(struct placing *p, const struct order_request *r)
 	    NULL, NULL);
 }
 
+/* All events first: the producer gathers what comes at once. */
 static void
 end_run(struct attempt *a)
 {
@@ -430,13 +431,15 @@ end_run(struct attempt *a)
 
 		if (r->keyed)
 			running_end(&r->key);
-		counter_add(
-		    r->outcome == ERR_OK ? a->placing->placed : a->placing->refused,
-		    !r->replayed);
-		if (r->outcome == ERR_OK && !r->replayed)
+		if (r->replayed)
+			continue;
+		if (r->outcome == ERR_OK)
 			ask_payment(a->placing, r);
-		rq_resume(run->rqs[i], ERR_OK);
+		counter_add(
+		    r->outcome == ERR_OK ? a->placing->placed : a->placing->refused, 1);
 	}
+	for (size_t i = 0; i < run->count; i++)
+		rq_resume(run->rqs[i], ERR_OK);
 	arena_free(a->arena);
 	batch_end(run);
 }
