@@ -125,6 +125,23 @@ def test_orders_are_settled_while_kafka_is_away(make_world):
     assert sorted(told(world, "ORDER_COMPLETED")) == [bought[0], bought[2]]
 
 
+def test_orders_are_settled_while_kafka_stands_still(make_world):
+    """It takes records and does not answer."""
+    world = make_world(kafka=True)
+    account(world, 1, 5000)
+    product(world, 1)
+    world.start("keeper")
+    wait_until(lambda: leads(world, "keeper"))
+    world.kafka.pause()
+    bought = order(world, 1, {1: 1})
+    wait_until(lambda: status(world, bought) == ("COMPLETED", None), 30)
+    assert metric(world, "onrush_keeper_settled_total") == 1
+    world.kafka.resume()
+    wait_until(lambda: outbox(world, "ORDER_COMPLETED") == [], 60)
+    assert set(told(world, "ORDER_COMPLETED")) == {bought}
+    check_truths(world)
+
+
 def test_an_order_that_cannot_be_settled_holds_up_only_itself(make_world):
     world = make_world(kafka=True)
     world.expect_error("cannot be settled")
