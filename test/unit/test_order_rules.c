@@ -85,7 +85,7 @@ test_what_is_not_sold(void **state UNUSED)
 	lines[1].product_id = 5;
 	assert_int_equal(price(&o, &offender), ERR_PRODUCT_STOPPED);
 	assert_int_equal(offender, 8);
-	assert_int_equal(order_price(&o, NULL, 0, &offender), ERR_PRODUCT_UNKNOWN);
+	assert_int_equal(order_price(&o, products, 0, &offender), ERR_PRODUCT_UNKNOWN);
 }
 
 static void
