@@ -38,8 +38,8 @@ struct record {
 
 /* NULL with an error logged when the settings are refused. */
 struct producer *producer_new(struct loop *loop, const struct producer_conf *conf);
-/* Waits up to 5 s for what is under way, then drops it (callbacks get
- * ERR_UNKNOWN_OUTCOME). */
+/* Waits up to 800 ms for what is under way, then drops it (callbacks get
+ * ERR_UNKNOWN_OUTCOME), and as long for librdkafka to end. */
 void producer_free(struct producer *p); /* NULL is fine */
 
 /* Key and value are copied. cb (may be NULL) is called exactly once, never before this

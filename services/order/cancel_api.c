@@ -2,25 +2,25 @@
  * POST /orders/{orderId}/cancel: an order that waits is not settled any more; one that is
  * paid is undone: money, stock, sales and coupon go back, in one transaction (the
  * function orders.cancel_order of the schema). Who comes second finds what the first made
- * of the order.
+ * of the order; a repetition that comes while the first is under way is told so.
  */
-#include <inttypes.h>
-
 #include "crypto/digest.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 #include "order/order_json.h"
 #include "order/ranking.h"
-#include "store/rq_sql.h"
+#include "order/running.h"
 
 /* What outlives a step. */
 struct cancel {
+	struct rq *rq; /* borrowed; this is in its arena */
 	int64_t order_id;
-	int64_t user_id; /* who says so; 0: not told */
-	uuid id;         /* of the request */
+	int64_t user_id;        /* who says so; 0: not told */
+	struct running_key key; /* its id is the request's */
 };
 
 static rq_step found, cancelled, show;
+static pgpool_cb on_cancelled;
 
 /* --- the request --------------------------------------------------------------- */
 
@@ -47,6 +47,7 @@ order_cancel(struct rq *rq)
 	str key;
 
 	rq->ctx = c;
+	c->rq = rq;
 	if (!str_to_i64(rq->params[0], 1, INT64_MAX, &c->order_id))
 		return rq_fail_because(
 		    rq, ERR_BAD_PARAMETER, "The order's id must be a positive integer.");
@@ -54,7 +55,7 @@ order_cancel(struct rq *rq)
 		return rq_fail_because(rq, err, "%s", why);
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
-	c->id = idempotency_id(STR("onrush-cancel-key-v1"), c->order_id, key);
+	c->key.id = idempotency_id(STR("onrush-cancel-key-v1"), c->order_id, key);
 	return order_find(rq, found, c->order_id);
 }
 
@@ -110,36 +111,53 @@ found(struct rq *rq)
 	fact = order_fact_from_rows(rq->arena, rq->pg, ORDER_TOPIC_CANCELLED);
 	if (c->user_id != 0 && c->user_id != fact.user_id)
 		return rq_fail(rq, ERR_ORDER_UNKNOWN);
-	if (uuid_eq(order_cancel_id(rq->pg), c->id)) {
+	if (uuid_eq(order_cancel_id(rq->pg), c->key.id)) {
 		rq_header(rq, STR("Idempotent-Replayed"), STR("true"));
 		return rq_ok(rq, order_data(rq));
 	}
+	if (running_has(s->running, c->key.id))
+		return rq_fail(rq, ERR_IN_PROGRESS);
 	pg_params_init(&p, rq->arena);
 	pg_add_i64(&p, c->order_id);
-	pg_add_uuid(&p, c->id);
+	pg_add_uuid(&p, c->key.id);
 	pg_add_uuid(&p, refund_id(c->order_id));
 	add_records(rq, &p, ORDER_TOPIC_CANCELLED, &fact, c->order_id);
 	add_records(rq, &p, ORDER_OUTBOX_COUPON_USES, NULL, c->order_id);
-	return rq_sql(rq, cancelled, s->pg, &cancel_order, &p);
+	running_begin(s->running, &c->key);
+	pgpool_exec(s->pg, &cancel_order, &p, on_cancelled, c);
+	return rq_started(rq, cancelled);
 }
 
 /* --- afterwards ---------------------------------------------------------------- */
 
 /* What is lost here the keeper puts right. */
 static void
-lower_ranks(struct rq *rq)
+lower_ranks(struct rq *rq, const struct pg_result *rows)
 {
 	struct service *s = rq->service;
 
 	if (s->redis == NULL)
 		return;
-	for (int i = 0; i < pg_rows(rq->pg); i++) {
+	for (int i = 0; i < pg_rows(rows); i++) {
 		const str argv[] = { STR("ZADD"),
-			ranking_key(rq->arena, pg_time_us(rq->pg, i, 0)), STR("XX"),
-			pg_str(rq->pg, i, 2), pg_str(rq->pg, i, 1) };
+			ranking_key(rq->arena, pg_time_us(rows, i, 0)), STR("XX"),
+			pg_str(rows, i, 2), pg_str(rows, i, 1) };
 
 		redis_command(s->redis, ARRAY_LEN(argv), argv, NULL, NULL);
 	}
+}
+
+/* Not a step: it is done for a request that was given up meanwhile, too. */
+static void
+on_cancelled(
+    void *arg, enum err err, const struct pg_result *rows, const char *sqlstate UNUSED)
+{
+	struct cancel *c = arg;
+
+	running_end(&c->key);
+	if (err == ERR_OK)
+		lower_ranks(c->rq, rows);
+	rq_resume(c->rq, err);
 }
 
 static rq_next
@@ -149,7 +167,6 @@ cancelled(struct rq *rq)
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
-	lower_ranks(rq);
 	return order_find(rq, show, c->order_id);
 }
 
@@ -162,7 +179,7 @@ show(struct rq *rq)
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, ERR_UNKNOWN_OUTCOME);
-	if (!uuid_eq(order_cancel_id(rq->pg), c->id))
+	if (!uuid_eq(order_cancel_id(rq->pg), c->key.id))
 		return rq_fail(rq, ERR_ORDER_STATE);
 	return rq_ok(rq, order_data(rq));
 }

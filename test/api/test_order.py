@@ -134,13 +134,6 @@ def test_a_user_without_an_account(shop):
     assert settled(shop, placed(shop, 404, {1: 1})) == ("FAILED", "USER_NOT_FOUND")
 
 
-def test_kafka_is_away_and_orders_are_taken(shop):
-    shop.stop("payment-worker")
-    order_id = placed(shop, 1, {1: 1})
-    assert show(shop, order_id).data["status"] == "PENDING"
-    assert shop.sql("select order_id from orders.unsettled") == [(order_id,)]
-
-
 # --- refused before anything is written ------------------------------------------------------
 
 
