@@ -13,6 +13,7 @@
 #include "keeper/deliveries.h"
 #include "keeper/jobs.h"
 #include "order/order_events.h"
+#include "reservation/seat_settler.h"
 
 enum {
 	ROWS_MAX = 8, /* of one topic in one run; each has at most a batch's records */
@@ -21,7 +22,7 @@ enum {
 };
 
 static const char *const topics[] = { ORDER_TOPIC_COMPLETED, ORDER_TOPIC_FAILED,
-	ORDER_TOPIC_CANCELLED };
+	ORDER_TOPIC_CANCELLED, SEAT_TOPIC_CONFIRMED };
 
 _Static_assert(
     ARRAY_LEN(topics) * ROWS_MAX <= DELIVERIES_MAX, "a run's rows are one round");

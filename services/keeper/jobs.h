@@ -35,6 +35,8 @@ void jobs_loop(struct app *app, struct keeper *k, struct job *jobs, size_t count
 job_run payments_relay, payments_expire;
 /* … in facts.c … */
 job_run facts_relay, facts_relay_published;
+/* … in seats.c … */
+job_run seats_settle, seats_expire;
 /* … and in coupons.c. */
 job_run coupons_tell, coupons_give_back;
 /* The second thread's: in rankings.c … */
@@ -48,6 +50,7 @@ job_run checks_ages, checks_run;
 void payments_register(void);
 void facts_register(void);
 void coupons_register(void);
+void seats_register(void);
 void checks_register(void);
 /* What was found belongs to the copy that leads. */
 void checks_forget(void);

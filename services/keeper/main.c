@@ -59,6 +59,8 @@ static struct job relays[] = {
 	{ .name = "coupon facts", .period_us = 100 * MS, .run = facts_relay_published },
 	{ .name = "expiry", .period_us = 1000 * MS, .run = payments_expire },
 	{ .name = "reservations", .period_us = 1000 * MS, .run = coupons_give_back },
+	{ .name = "seat payments", .period_us = 500 * MS, .run = seats_settle },
+	{ .name = "seat holds", .period_us = 1000 * MS, .run = seats_expire },
 };
 
 /* What may take long. */
@@ -114,6 +116,7 @@ start(struct app *app)
 	payments_register();
 	facts_register();
 	coupons_register();
+	seats_register();
 	checks_register();
 	cares[ARRAY_LEN(cares) - 1].period_us = settings.check_us;
 	make(&keeper.main, DATABASE_US);

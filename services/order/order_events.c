@@ -10,7 +10,14 @@ enum {
 	KIND_MAX = 32, /* bytes */
 };
 
-#define KIND_ORDER "ORDER"
+/* By enum payment_kind: its name, and the member that says what is paid. */
+static const struct {
+	str name;
+	const char *id;
+} kinds[] = {
+	[PAYMENT_ORDER] = { STR_INIT("ORDER"), "orderId" },
+	[PAYMENT_SEAT] = { STR_INIT("SEAT"), "paymentId" },
+};
 
 static void
 refuse(struct json_reader *r, const char *why)
@@ -31,14 +38,23 @@ payment_requested_encode(
 
 	event_begin(
 	    &w, out, e->event_id, PAYMENT_TOPIC_REQUESTED, e->requested_us, traceparent);
-	switch (e->kind) {
-	case PAYMENT_ORDER:
-		json_put_str(&w, "kind", STR(KIND_ORDER));
-		json_put_i64(&w, "orderId", e->id);
-		break;
-	}
+	json_put_str(&w, "kind", kinds[e->kind].name);
+	json_put_i64(&w, kinds[e->kind].id, e->id);
 	json_put_i64(&w, "userId", e->user_id);
 	event_end(&w);
+}
+
+/* ORDER when it is not a kind, which is then the reader's error. */
+static enum payment_kind
+read_kind(struct json_reader *r, const struct json *payload)
+{
+	str name = json_str(r, payload, "kind", KIND_MAX);
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_eq(name, kinds[i].name))
+			return (enum payment_kind)i;
+	refuse(r, "payments of this kind are not known here");
+	return PAYMENT_ORDER;
 }
 
 bool
@@ -47,18 +63,16 @@ payment_requested_decode(
 {
 	struct json_reader r;
 	struct event event;
-	str kind;
+	enum payment_kind kind;
 
 	event_open(&event, &r, arena, text);
 	if (r.err == ERR_OK && !str_eq(event.type, STR(PAYMENT_TOPIC_REQUESTED)))
 		refuse(&r, "the type is not " PAYMENT_TOPIC_REQUESTED);
-	kind = json_str(&r, event.payload, "kind", KIND_MAX);
-	if (r.err == ERR_OK && !str_eq(kind, STR(KIND_ORDER)))
-		refuse(&r, "payments of this kind are not known here");
+	kind = read_kind(&r, event.payload);
 	*e = (struct payment_requested){
 		.event_id = event.id,
-		.kind = PAYMENT_ORDER,
-		.id = json_i64(&r, event.payload, "orderId", 1, INT64_MAX),
+		.kind = kind,
+		.id = json_i64(&r, event.payload, kinds[kind].id, 1, INT64_MAX),
 		.user_id = json_i64(&r, event.payload, "userId", 1, INT64_MAX),
 		.requested_us = event.time_us,
 	};

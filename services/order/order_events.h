@@ -29,11 +29,13 @@
 /* What a payment is for; more kinds share the topic. */
 enum payment_kind {
 	PAYMENT_ORDER, /* "ORDER": the order `id` */
+	PAYMENT_SEAT,  /* "SEAT": the payment `id` of a reservation of seats */
 };
 
-/* PAYMENT_REQUESTED, key userId: {"kind": "ORDER", "orderId": …, "userId": …}. */
+/* PAYMENT_REQUESTED, key userId: {"kind": "ORDER", "orderId": …, "userId": …}, or
+ * {"kind": "SEAT", "paymentId": …, "userId": …}. */
 struct payment_requested {
-	uuid event_id; /* the request_id of the order */
+	uuid event_id; /* the request_id of the order, or of the payment */
 	enum payment_kind kind;
 	int64_t id; /* of what is to be paid, by its kind */
 	int64_t user_id;

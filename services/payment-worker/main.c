@@ -1,8 +1,8 @@
 /*
- * The consumer that settles: PAYMENT_REQUESTED (group PAYMENT) in micro-batches, each one
- * transaction (settler.h). PostgreSQL commits, then the offsets are acknowledged, then
- * the rankings are told; so a crash anywhere repeats a batch, and an order that is
- * settled stays as it is.
+ * The consumer that settles: PAYMENT_REQUESTED (group PAYMENT) in micro-batches, one
+ * transaction for orders (settler.h) and one for seats (seat_settler.h). PostgreSQL
+ * commits, then the offsets are acknowledged, then the rankings are told; so a crash
+ * anywhere repeats a batch, and what is settled stays as it is.
  *
  *   main thread: poll ──> decode ──> settle ──> acknowledge ──> rank
  *   worker 0:    /healthz /readyz /metrics
@@ -17,12 +17,14 @@
 #include "http/httpd.h"
 #include "order/order_events.h"
 #include "order/settler.h"
+#include "reservation/seat_settler.h"
 
 #define DATABASE_US (5 * CLOCK_US_PER_SEC)
 #define PROGRAM     "payment-worker"
 
 _Static_assert(
     (int)SETTLER_BATCH_MAX >= CONSUME_BATCH_MAX, "the settler takes what comes");
+_Static_assert((int)SEAT_SETTLER_BATCH_MAX >= CONSUME_BATCH_MAX, "so does that of seats");
 
 struct settings {
 	struct app_settings app;
@@ -46,7 +48,9 @@ static const struct conf_item conf[] = {
 
 /* Everything of the main thread. */
 static struct {
-	struct settler *settler;             /* owned */
+	struct settler *settler;             /* owned; of orders */
+	struct pgsync *seats;                /* owned; for payments of seats */
+	bool failed_seats;                   /* the last failure was of those */
 	struct consume *consume;             /* owned */
 	struct counter *outcomes[ERR_COUNT]; /* owned by metrics */
 } payment;
@@ -60,33 +64,61 @@ decode(void *event, struct arena *arena, str text, const char **why)
 }
 
 static void
-count_outcomes(
-    const struct payment_requested *events, const enum err *outcomes, size_t count)
+count_outcomes(const int64_t *ids, const enum err *outcomes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		counter_add(payment.outcomes[outcomes[i]], 1);
 		/* Nobody asks for the payment of an order before it is committed. */
 		if (outcomes[i] == ERR_ORDER_UNKNOWN)
 			log_warn("payment of order %lld, which does not exist",
-			    (long long)events[i].id);
+			    (long long)ids[i]);
 	}
 }
 
 static enum err
+settle_orders(const int64_t *ids, size_t count)
+{
+	const enum err *outcomes;
+	enum err err = settler_settle(payment.settler, ids, count, &outcomes);
+
+	if (err == ERR_OK)
+		count_outcomes(ids, outcomes, count);
+	return err;
+}
+
+static enum err
+settle_seats(struct arena *arena, const int64_t *ids, size_t count)
+{
+	enum err *outcomes = arena_alloc(arena, count * sizeof(*outcomes));
+	enum err err = seat_settle(payment.seats, arena, ids, count, outcomes);
+
+	if (err == ERR_OK)
+		count_outcomes(ids, outcomes, count);
+	return err;
+}
+
+/* Orders first; when the seats fail after them, both come again, which is harmless. */
+static enum err
 settle(void *arg UNUSED, struct arena *arena, const void *events, size_t count)
 {
 	const struct payment_requested *payments = events;
-	int64_t *orders = arena_alloc(arena, count * sizeof(*orders));
-	const enum err *outcomes;
-	enum err err;
+	int64_t *orders = arena_alloc(arena, 2 * count * sizeof(*orders));
+	int64_t *seats = orders + count;
+	size_t order_count = 0, seat_count = 0;
+	enum err err = ERR_OK;
 
 	for (size_t i = 0; i < count; i++)
 		switch (payments[i].kind) {
-		case PAYMENT_ORDER: orders[i] = payments[i].id; break;
+		case PAYMENT_ORDER: orders[order_count++] = payments[i].id; break;
+		case PAYMENT_SEAT: seats[seat_count++] = payments[i].id; break;
 		}
-	err = settler_settle(payment.settler, orders, count, &outcomes);
-	if (err == ERR_OK)
-		count_outcomes(payments, outcomes, count);
+	payment.failed_seats = false;
+	if (order_count > 0)
+		err = settle_orders(orders, order_count);
+	if (err == ERR_OK && seat_count > 0) {
+		err = settle_seats(arena, seats, seat_count);
+		payment.failed_seats = err != ERR_OK;
+	}
 	return err;
 }
 
@@ -105,7 +137,8 @@ is_healthy(void *arg UNUSED)
 static const char *
 message(const void *arg UNUSED)
 {
-	return settler_message(payment.settler);
+	return payment.failed_seats ? pgsync_message(payment.seats)
+				    : settler_message(payment.settler);
 }
 
 static const struct consume_ops ops = {
@@ -151,6 +184,8 @@ start(struct app *app)
 	    .note = instance[0] != '\0' ? instance : PROGRAM,
 	    .timeout_us = DATABASE_US,
 	});
+	payment.seats = pgsync_new(
+	    settings.pg_dsn, instance[0] != '\0' ? instance : PROGRAM, DATABASE_US);
 	payment.consume = consume_new(app, &(struct consume_conf){
 					       .program = PROGRAM,
 					       .settings = &settings.consume,
@@ -166,6 +201,7 @@ stop(struct app *app UNUSED)
 {
 	consume_free(payment.consume);
 	settler_free(payment.settler);
+	pgsync_free(payment.seats);
 }
 
 static bool
@@ -192,7 +228,8 @@ main(int argc, char **argv)
 {
 	static const struct app_desc desc = {
 		.name = PROGRAM,
-		.summary = "Settles orders whose payment is asked for through Kafka.",
+		.summary = "Settles orders and seats whose payment is asked for through "
+			   "Kafka.",
 		.conf = conf,
 		.conf_count = ARRAY_LEN(conf),
 		.settings = &settings,

@@ -24,6 +24,7 @@ OURS = {
     "gateway",
     "coupon",
     "order",
+    "reservation",
     "keeper",
     "coupon-publisher-0",
     "coupon-publisher-1",

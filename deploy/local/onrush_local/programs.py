@@ -31,10 +31,12 @@ UPSTREAMS = {
 
 PROGRAMS = (
     Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
-    Program("payment-worker", 8094, role="onrush_order", copies=3),
+    Program("payment-worker", 8094, role="onrush_payment", copies=3),
     Program("coupon", 8081, role="onrush_coupon"),
     Program("order", 8082, role="onrush_order", asks=("ONRUSH_COUPON_URL",)),
+    Program("reservation", 8083, role="onrush_reservation"),
     Program("keeper", 8097, role="onrush_keeper", asks=("ONRUSH_COUPON_URL",)),
+    Program("queue", 8084, role="onrush_queue"),
     Program("gateway", 8080, asks=tuple(UPSTREAMS)),
 )
 ENGINE_PORTS = {"pg": 15432, "redis": 16379, "kafka": 19092, "kafka-controller": 19093}
