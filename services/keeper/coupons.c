@@ -114,8 +114,8 @@ static const struct pg_stmt insert_abandoned = { "keeper_abandon",
 	"insert into orders.orders (order_id, user_id, request_id, request_hash, status,"
 	" reason, amount, coupon_id, coupon_rank, settled_at)"
 	" select o, u, gen_random_uuid(), 0, 'FAILED', $5, 0, c, r, now()"
-	" from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) t (o, u, "
-	"c, r)"
+	" from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
+	" t (o, u, c, r)"
 	" on conflict do nothing returning order_id" };
 
 /* What was found, and what the coupon service is to be told. */

@@ -76,8 +76,7 @@ static const struct pg_stmt find_facts = { "keeper_facts",
 	" from unnest($1::text[]) with ordinality t (topic, nth)"
 	" cross join lateral (select batch_id, records from orders.outbox"
 	" where topic = t.topic order by batch_id limit $2) b"
-	" cross join lateral jsonb_array_elements(b.records) with ordinality r (record, "
-	"n)"
+	" cross join jsonb_array_elements(b.records) with ordinality r (record, n)"
 	" order by t.nth, b.batch_id, r.n" };
 
 static const struct pg_stmt delete_facts = { "keeper_facts_done",
@@ -196,10 +195,9 @@ facts_relay(struct keeper *k)
 static const struct pg_stmt find_published = { "keeper_published",
 	"select b.batch_id, " COUPON_STORED_ISSUED
 	" from (select * from coupon.outbox order by batch_id limit $1) b"
-	" cross join lateral (select * from coupon.issued x where x.coupon_id = "
-	"b.coupon_id"
-	" and x.rank between b.first_rank and b.last_rank offset 0) "
-	"i" COUPON_STORED_PREVIOUS " order by b.batch_id, i.rank" };
+	" cross join lateral (select * from coupon.issued x"
+	" where x.coupon_id = b.coupon_id and x.rank between b.first_rank and b.last_rank"
+	" offset 0) i" COUPON_STORED_PREVIOUS " order by b.batch_id, i.rank" };
 
 static const struct pg_stmt delete_published = { "keeper_published_done",
 	"delete from coupon.outbox where batch_id = any($1::bigint[])" };

@@ -66,7 +66,7 @@ def test_a_paid_order_s_coupon_is_used_and_a_failed_one_s_is_free(world):
     paid, failed = order_with_coupon(world, 1), order_with_coupon(world, 2)
     wait_until(lambda: states(world) == {paid: "USED"})
     assert status(world, failed) == ("FAILED", "INSUFFICIENT_BALANCE")
-    assert world.sql("select count(*) from orders.outbox") == [(0,)]
+    wait_until(lambda: world.sql("select count(*) from orders.outbox") == [(0,)])
     check_truths(world)
 
 
@@ -86,7 +86,8 @@ def test_a_coupon_s_way_through_orders(world):
     assert (second["amount"], second["totalAmount"]) == (2000, 1400)
     wait_until(lambda: states(world) == {second["orderId"]: "USED"})
     wait_until(lambda: told(world, "ORDER_CANCELLED") == [first])
-    assert sorted(told(world, "ORDER_COMPLETED")) == [first, second["orderId"]]
+    both = [first, second["orderId"]]
+    wait_until(lambda: sorted(told(world, "ORDER_COMPLETED")) == both)
     check_truths(world)
 
 
@@ -102,7 +103,7 @@ def test_uses_wait_for_the_coupon_service(world):
     assert states(world) == {paid: "RESERVED"}
     world.start("coupon")
     wait_until(lambda: states(world) == {paid: "USED"})
-    assert world.sql("select count(*) from orders.outbox") == [(0,)]
+    wait_until(lambda: world.sql("select count(*) from orders.outbox") == [(0,)])
 
 
 def test_a_reservation_without_an_order_is_given_back(world):
