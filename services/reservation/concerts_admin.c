@@ -15,7 +15,7 @@ enum {
 	NAME_MAX_BYTES = 120,
 	LIMIT_MAX = 1000,
 	LIMIT_USUAL = 4,
-	SEATS_MAX = 100000, /* of one call */
+	SEATS_MAX = 10000, /* of one call */
 };
 
 static rq_step concert_created, date_created, seats_created;
