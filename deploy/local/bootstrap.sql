@@ -17,4 +17,4 @@ SELECT 'CREATE DATABASE onrush OWNER onrush'
 \gexec
 REVOKE ALL ON DATABASE onrush FROM PUBLIC;
 GRANT CONNECT ON DATABASE onrush TO onrush_coupon, onrush_order, onrush_reservation,
-  onrush_payment, onrush_keeper;
+  onrush_payment, onrush_queue, onrush_keeper;

@@ -20,6 +20,7 @@ const struct ctl_command *const CTL_COMMANDS[] = {
 	&CMD_TOPICS,
 	&CMD_SEED,
 	&CMD_KEYGEN,
+	&CMD_PASSKEY,
 	&CMD_WAIT,
 	&CMD_PROBE,
 	&CMD_STATUS,

@@ -21,6 +21,7 @@ PROGRAMS = (
     "order",
     "reservation",
     "keeper",
+    "queue",
     "gateway",
 )
 # Of every program, and not in the gateway's table.
@@ -374,6 +375,30 @@ def seats(api, world):
     api.call("readPayment", expect="BAD_PARAMETER", paymentId="x")
 
 
+def queue(api):
+    token = api.call("takeToken", {"userId": str(HUGE)}).data
+    again = api.call("takeToken", {"userId": str(HUGE), "line": 0}).data
+    assert again["token"] == token["token"]
+    api.call("takeToken", {"userId": 1, "line": 9}, expect="LINE_NOT_FOUND")
+    api.call("takeToken", {}, expect="BAD_PARAMETER")
+    api.call("readToken", userId=HUGE)
+    api.call("readToken", expect="TOKEN_NOT_FOUND", userId=9)
+    api.call("readToken", expect="PASS_INVALID", userId=9, admin="Bearer x")
+    api.call("readServing")
+    opens = {"line": 1, "name": "Spring", "mode": "random", "opensAt": instant(days=1)}
+    api.call("createLine", opens)
+    api.call("createLine", opens, expect="LINE_EXISTS")
+    api.call("createLine", opens | {"mode": "lifo"}, expect="BAD_PARAMETER")
+    api.call("changeLine", {"rate": 5, "noShowMs": -1}, line=1)
+    api.call("changeLine", {"rate": 5}, expect="LINE_NOT_FOUND", line=9)
+    api.call("listLines")
+    api.call("leaveLine", userId=HUGE)
+    api.call("leaveLine", expect="TOKEN_NOT_FOUND", userId=HUGE)
+    api.call("changeLine", {"mode": "closed"}, line=0)
+    wait_until(lambda: api.world.client("queue").get("/queue/serving").data["mode"] == "closed")
+    api.call("takeToken", {"userId": 5}, expect="LINE_CLOSED")
+
+
 def everyone(api):
     """What any call can answer."""
     for name in ("live", "ready", "metrics"):
@@ -395,6 +420,7 @@ def test_answers_are_as_described(world):
     orders(api)
     concerts(api)
     seats(api, world)
+    queue(api)
     everyone(api)
     world.stop("order")
     api.call("readRanks", expect="DEPENDENCY_UNAVAILABLE")

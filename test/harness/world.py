@@ -45,6 +45,7 @@ class World:
         self.keys = directory / "keys"
         self.keys.mkdir()
         self.onrush("keygen", str(self.keys / "receipt.pem"))
+        self.onrush("passkey", str(self.keys / "pass.keys"))
         self.onrush("topics")
 
     # --- programs --------------------------------------------------------------------
@@ -96,6 +97,7 @@ class World:
             "ONRUSH_TOPIC_PREFIX": self.prefix,
             "ONRUSH_RECEIPT_KEY": str(self.keys / "receipt.pem"),
             "ONRUSH_RECEIPT_PUBLIC_KEY": str(self.keys / "receipt.pub"),
+            "ONRUSH_PASS_KEYS": str(self.keys / "pass.keys"),
         }
 
     def __getitem__(self, name):

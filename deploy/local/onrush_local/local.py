@@ -3,7 +3,7 @@
     .run/onrush.env       the settings that all programs share (0600: it holds secrets)
     .run/pg.password      of the database's roles over TCP
     .run/pg redis kafka   the embedded engines
-    .run/keys             the key that signs receipts, and its public half
+    .run/keys             the key that signs receipts, and its public half; that of passes
     .run/log              one file per process
 
 Everything may be run again at any time: what runs and is up to date is left alone.
@@ -117,6 +117,7 @@ class LocalStack:
             or secrets.token_urlsafe(24),
             "ONRUSH_RECEIPT_KEY": str(self.keys / "receipt.pem"),
             "ONRUSH_RECEIPT_PUBLIC_KEY": str(self.keys / "receipt.pub"),
+            "ONRUSH_PASS_KEYS": str(self.keys / "pass.keys"),
             "ONRUSH_URL": f"http://127.0.0.1:{gateway}",
             "ONRUSH_WAIT": ",".join(f"{c.name}=127.0.0.1:{c.port}" for c in self.copies),
             "ONRUSH_PG_DSN": self._own("pg", lambda pg: pg.dsn(), "ONRUSH_PG_DSN"),
@@ -176,6 +177,8 @@ class LocalStack:
         self.keys.mkdir(mode=0o700, exist_ok=True)
         if not (self.keys / "receipt.pem").exists():
             self.onrush("keygen", str(self.keys / "receipt.pem"))
+        if not (self.keys / "pass.keys").exists():
+            self.onrush("passkey", str(self.keys / "pass.keys"))
         self.onrush("migrate")
         self.onrush("topics")
         say("Filling in the demo data.")

@@ -1,0 +1,46 @@
+/*
+ * The queue service's inside: what one worker owns. Nothing is shared between workers but
+ * settings and pass keys.
+ *
+ *   api ──> lines (copies, ≤ 200 ms old) ──tick, every 100 ms──> Redis: the live lines
+ *    │        └────────sync, every second────────────────────> PostgreSQL: settings,
+ * bounds └────> desk (who has which ticket) ──one script a turn──> Redis
+ */
+#ifndef ONRUSH_QUEUE_SERVICE_H
+#define ONRUSH_QUEUE_SERVICE_H
+
+#include "app/app.h"
+#include "crypto/pass.h"
+#include "http/httpd.h"
+#include "queue/line_rules.h"
+#include "store/pgpool.h"
+#include "store/redis.h"
+
+struct queue_settings {
+	struct app_settings app;
+	struct httpd_settings httpd;
+	const char *pg_dsn, *redis_url, *pass_keys;
+};
+
+struct lines;
+struct desk;
+
+struct service {
+	const struct queue_settings *settings; /* borrowed for ever */
+	struct worker *worker;                 /* borrowed */
+	const struct pass_keys *keys;          /* borrowed from main.c */
+	struct httpd *httpd;                   /* owned */
+	struct pgpool *pg;                     /* owned */
+	struct redis *redis;                   /* owned */
+	struct lines *lines;                   /* owned */
+	struct desk *desk;                     /* owned */
+};
+
+/* First steps, in token_api.c … */
+rq_step token_take, token_status, token_leave;
+/* … in serving_api.c … */
+rq_step serving_show;
+/* … and in admin_api.c. */
+rq_step line_create, line_change, line_list_all;
+
+#endif
