@@ -189,4 +189,7 @@ class World:
         if self.redis is self.engines.redis:
             self.redis_client().flushdb()
         if self.kafka is self.engines.kafka and (topics := self.topics()):
-            AdminClient({"bootstrap.servers": self.kafka.brokers()}).delete_topics(topics)
+            admin = AdminClient({"bootstrap.servers": self.kafka.brokers()})
+            # Waited for: a client that ends takes with it what it has not sent.
+            for deleted in admin.delete_topics(topics, operation_timeout=10).values():
+                deleted.result()
