@@ -18,7 +18,7 @@ from onrush_local.supervisor import Supervisor
 
 STACK = ROOT / "deploy/local/stack"
 CONSUMERS = ("coupon-publisher", "payment-worker")
-SINGLE = ("coupon", "order", "reservation", "keeper", "gateway")
+SINGLE = ("coupon", "order", "reservation", "queue", "keeper", "gateway")
 NAMES = (*SINGLE, *CONSUMERS, "pg", "redis", "kafka", "kafka-controller")
 COPIES = (*(f"{name}-{i}" for name in CONSUMERS for i in range(3)), *SINGLE)
 
