@@ -347,6 +347,8 @@ on_tick_timer(void *arg)
 static void
 forget_seen(struct line *line)
 {
+	if (line->seen_sent == 0)
+		return;
 	line->seen_count -= line->seen_sent;
 	memmove(line->seen, line->seen + line->seen_sent,
 	    line->seen_count * sizeof(*line->seen));
