@@ -14,7 +14,9 @@ enum {
 
 static int (*const parts[])(const struct seeding *) = {
 	seed_coupons,
+	seed_concerts, /* before the shop: what a reset gives back comes first */
 	seed_shop,
+	seed_lines,
 };
 
 int
@@ -64,20 +66,26 @@ const struct ctl_command CMD_SEED = {
 	.operands = "ID…",
 	.max_operands = MAX_IDS,
 	.summary = "Fill in the demo data",
-	.text = "Campaigns: 1 (10,000 pieces, 30 % off), 8 to 13 (100,000 each), 20\n"
-		"(1,000) and 21 (unlimited for five minutes from now), all open and\n"
-		"valid for seven days. Products 1 to 10000, 1,000 pieces of each for\n"
-		"1,000 won; accounts of users 1 to 10000 with 1,000,000 won; and sales\n"
-		"of today and the two days before, for the ranks.\n"
-		"\n"
-		"Running it again changes nothing that is there, with one exception: a\n"
-		"demo campaign whose time is over gets a new time (21 opens for another\n"
-		"five minutes) and keeps what it issued. With --reset, the given\n"
-		"campaigns (without ids: all of the demo) begin anew: their coupons are\n"
-		"deleted and they get a new generation. Programs notice within a\n"
-		"second. Campaigns that were not made by this command are refused.\n"
-		"Without ids, products and accounts of the demo are also refilled to\n"
-		"what they began with; orders and transfers stay.\n",
+	.text =
+	    "Campaigns: 1 (10,000 pieces, 30 % off), 8 to 13 (100,000 each), 20\n"
+	    "(1,000) and 21 (unlimited for five minutes from now), all open and\n"
+	    "valid for seven days. Products 1 to 10000, 1,000 pieces of each for\n"
+	    "1,000 won; accounts of users 1 to 10000 with 1,000,000 won; and sales\n"
+	    "of today and the two days before, for the ranks. Concerts 1 to 100 with\n"
+	    "two dates each: date 1 has seats 1 to 100, the others 50 each, for\n"
+	    "10,000 won. The general line (0) serves 1,000 people a second; line 1\n"
+	    "opens after five minutes.\n"
+	    "\n"
+	    "Running it again changes nothing that is there, with one exception: a\n"
+	    "demo campaign whose time is over gets a new time (21 opens for another\n"
+	    "five minutes) and keeps what it issued. With --reset, the given\n"
+	    "campaigns (without ids: all of the demo) begin anew: their coupons are\n"
+	    "deleted and they get a new generation. Programs notice within a\n"
+	    "second. Campaigns that were not made by this command are refused.\n"
+	    "Without ids, seats of the demo become free (who has paid gets the money\n"
+	    "back), products and accounts are refilled to what they began with, and\n"
+	    "lines work as they did; orders and transfers stay, and so does the\n"
+	    "place of everyone in a line.\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.run = run,

@@ -18,6 +18,8 @@ struct seeding {
 /* Each prints what it did and gives the exit status. */
 int seed_coupons(const struct seeding *s);
 int seed_shop(const struct seeding *s);
+int seed_concerts(const struct seeding *s);
+int seed_lines(const struct seeding *s);
 
 /* For the parts: says what the database has against it, and gives the exit status. */
 int seed_fail(const struct seeding *s, enum err err);

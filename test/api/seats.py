@@ -74,7 +74,8 @@ def check_truths(world):
         " from orders.transfers t where b.user_id in (t.credit, t.debit))"
     )
     ((taken, of_paid),) = world.sql(
-        "select (select coalesce(sum(amount), 0) from orders.transfers where kind = 'PAYMENT'),"
+        "select (select coalesce(sum(case kind when 'PAYMENT' then amount else -amount end), 0)"
+        " from orders.transfers where kind in ('PAYMENT', 'REFUND') and order_id is null),"
         " (select coalesce(sum(amount), 0) from reservation.payments"
         " where status = 'COMPLETED')"
     )

@@ -4,6 +4,8 @@ import time
 
 from api.coupons import PROGRAMS, ask, issued, wait_until
 from api.orders import account, balance, check_truths, product, stock
+from api.seats import check_truths as check_seats
+from api.seats import free, hold, pay
 
 DEMO = [1, 8, 9, 10, 11, 12, 13, 20, 21]
 
@@ -178,3 +180,95 @@ def test_a_reset_refills_and_keeps_the_books(world):
     assert (balance(world, 3), stock(world, 3)) == (1_000_000, 1000)
     assert (balance(world, 9), stock(world, 9)) == (5, 3), "not of the demo"
     check_truths_but_sales(world)
+
+
+# --- concerts and lines -----------------------------------------------------------------
+
+
+def hall(world):
+    """Everything but what reservations change."""
+    return [
+        world.sql("select * from reservation.concerts order by 1"),
+        world.sql("select * from reservation.options order by 1"),
+        world.sql("select seat_id, option_id, seat_no, price from reservation.seats order by 1"),
+        world.sql("select * from queue.lines order by 1"),
+    ]
+
+
+def test_concerts_are_there(world):
+    printed = world.onrush("seed").stdout
+    assert "concerts 1 to 100: 10050 seats put in" in printed
+    world.start("reservation")
+    client = world.client("reservation")
+    assert [c["id"] for c in client.get("/concerts").data["concerts"]] == list(range(1, 101))
+    for concert in (1, 100):
+        dates = client.get(f"/concerts/{concert}/available-dates").data["concerts"]
+        assert [date["id"] for date in dates] == [2 * concert - 1, 2 * concert]
+    assert free(world, 1) == list(range(1, 101))
+    assert free(world, 2) == list(range(101, 151))
+    assert free(world, 200) == list(range(19901, 19951))
+    assert world.sql("select 1 from reservation.options where starts_at < now()") == []
+    before = hall(world)
+    assert "concerts 1 to 100: are there" in world.onrush("seed").stdout
+    assert hall(world) == before
+
+
+def test_a_reset_gives_seats_and_money_back(world):
+    world.onrush("seed")
+    world.start("payment-worker", "reservation")
+    world.sql("insert into reservation.concerts values (777, 'mine', 4)")
+    world.sql("insert into reservation.options values (777, 777, now())")
+    world.sql("insert into reservation.seats values (77777, 777, 1, 10000)")
+    mine = hold(world, 9, 77777).data["reservationId"]
+    held = hold(world, 7, 1).data["reservationId"]
+    paid = [hold(world, 8, seat).data["reservationId"] for seat in (2, 3)]
+    for reservation in paid:
+        assert pay(world, reservation, 8).status == 200
+    owned = "select count(*) from reservation.reservations where status = 'OWNED'"
+    wait_until(lambda: world.sql(owned) == [(2,)])
+    assert balance(world, 8) == 980_000
+
+    assert "concerts 1 to 100: 3 reservations cancelled" in world.onrush("seed", "--reset").stdout
+    states = dict(world.sql("select reservation_id, status from reservation.reservations"))
+    assert states == {mine: "HELD", held: "CANCELLED"} | dict.fromkeys(paid, "CANCELLED")
+    assert balance(world, 8) == 1_000_000
+    wait_until(lambda: free(world, 1) == list(range(1, 101)))
+    check_seats(world)
+    check_truths_but_sales(world)
+    again = hold(world, 7, 2).data["reservationId"]
+    assert pay(world, again, 7).status == 200
+    wait_until(lambda: world.sql(owned) == [(1,)])
+    check_seats(world)
+
+
+def test_lines_are_there(world):
+    assert "line 1 opens in five minutes" in world.onrush("seed").stdout
+    world.start("queue")
+    client = world.client("queue")
+    assert client.post("/queue/tokens", {"userId": 7}).status == 200
+    wait_until(lambda: client.get("/queue/tokens/status/7").data["status"] == "ACTIVE")
+    waiting = client.post("/queue/tokens", {"userId": 7, "line": 1}).data
+    assert waiting["status"] == "WAITING"
+    assert waiting["remainingTime"] is None, "its place is decided at the opening"
+    before = hall(world)[3]
+    assert "lines 0 and 1: are there" in world.onrush("seed").stdout
+    settings = "select rate, max_active, mode, version from queue.lines where line_id = "
+    assert world.sql(settings + "0") == [(1000, 100_000, "fifo", 2)]
+    world.admin("queue").call("PUT", "/admin/queue/lines/0", {"rate": 5, "mode": "closed"})
+    world.onrush("seed")
+    assert world.sql(settings + "0") == [(5, 100_000, "closed", 3)]
+    assert "nobody lost a place" in world.onrush("seed", "--reset").stdout
+    assert world.sql(settings + "0") == [(1000, 100_000, "fifo", 4)]
+    assert [row[0] for row in before] == [0, 1]
+
+
+def test_lines_of_others_are_left_alone(world):
+    world.sql("update queue.lines set rate = 3, version = version + 1 where line_id = 0")
+    world.sql(
+        "insert into queue.lines (line_id, name, max_active, active_ms, closes_at, seed)"
+        " values (1, 'mine', 5, 1000, now(), sha256('mine'))"
+    )
+    before = hall(world)[3]
+    world.onrush("seed")
+    world.onrush("seed", "--reset")
+    assert hall(world)[3] == before
