@@ -48,6 +48,9 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# What the assembler puts into it, the compiler does not see.
+$(B)/services/gateway/pages.o: $(wildcard services/gateway/pages/*)
+
 $(LIB): $(COMMON_OBJ) $(SERVICE_OBJ)
 	@rm -f $@
 	ar rcs $@ $^

@@ -123,4 +123,8 @@ enum http_parse http_body_decode(struct http_body *b, str in, size_t *used, str 
 /* Percent-decodes into out (at least s.n bytes); false on a bad escape or a NUL. */
 bool http_unescape(str s, char *out, str *decoded);
 
+/* Percent-encodes what is not a letter, a digit, '-', '_' or '~' into out, which has room
+ * for 3 * s.n bytes; gives the end of what was written. */
+char *http_escape(str s, char *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include "app/log.h"
 #include "base/clock.h"
 #include "gateway/gateway.h"
+#include "gateway/pages.h"
 
 #define OBSERVE_US (1 * CLOCK_US_PER_SEC)
 
@@ -44,6 +45,7 @@ start(struct app *app)
 {
 	(void)app;
 	upstream_register();
+	pages_init();
 	return true;
 }
 

@@ -4,11 +4,11 @@
  */
 #include "gateway/routes.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "gateway/gateway.h"
+#include "gateway/pages.h"
 
 /*
  * How long a client waits at most. A call that changes something outlasts the pool's own
@@ -22,17 +22,19 @@ static const struct route table[] = {
 	{ HTTP_##method, pattern, gateway_forward, DEADLINE_##deadline, body, 0 },
 #include "gateway/routes.def"
 #undef X
+#define X(pattern, name, file, type)                                                     \
+	{ HTTP_GET, pattern, pages_show, DEADLINE_READ, 0, 0 },
+#include "gateway/pages.def"
+#undef X
 };
 
+/* The pages stand behind these and belong to no service. */
 static const struct gateway_route rows[] = {
 #define X(method, pattern, upstream, target, deadline, body)                             \
 	{ UPSTREAM_##upstream, target },
 #include "gateway/routes.def"
 #undef X
 };
-
-static size_t escaped_size(str s);
-static char *escape(char *out, str s);
 
 const struct route *
 routes_table(size_t *count)
@@ -44,7 +46,7 @@ routes_table(size_t *count)
 const struct gateway_route *
 routes_find(const struct route *route)
 {
-	ASSERT(route >= table && route < table + ARRAY_LEN(table));
+	ASSERT(route >= table && route < table + ARRAY_LEN(rows));
 	return &rows[route - table];
 }
 
@@ -59,7 +61,7 @@ routes_target(const struct gateway_route *route, const str params[RQ_MAX_PARAMS]
 
 	size_t size = rest.n + 1 + query.n;
 	for (size_t i = 0; i < RQ_MAX_PARAMS; i++)
-		size += escaped_size(params[i]);
+		size += 3 * params[i].n;
 
 	char *start = arena_alloc(arena, size);
 	char *out = start;
@@ -72,47 +74,11 @@ routes_target(const struct gateway_route *route, const str params[RQ_MAX_PARAMS]
 		str name;
 		rest = str_cut(rest, '}', &name);
 		ASSERT(i < RQ_MAX_PARAMS);
-		out = escape(out, params[i]);
+		out = http_escape(params[i], out);
 	}
 	if (query.n > 0) {
 		*out++ = '?';
 		out = mempcpy(out, query.p, query.n);
 	}
 	return (str){ start, (size_t)(out - start) };
-}
-
-/* What needs no escaping in a segment. The dot does: a segment of dots is a way up. */
-static bool
-is_plain(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	       (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '~';
-}
-
-static size_t
-escaped_size(str s)
-{
-	size_t size = s.n;
-
-	for (size_t i = 0; i < s.n; i++)
-		size += is_plain(s.p[i]) ? 0 : 2;
-	return size;
-}
-
-static char *
-escape(char *out, str s)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (is_plain(s.p[i])) {
-			*out++ = s.p[i];
-			continue;
-		}
-		*out++ = '%';
-		*out++ = digits[c >> 4];
-		*out++ = digits[c & 15];
-	}
-	return out;
 }

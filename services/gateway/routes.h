@@ -26,7 +26,7 @@ struct gateway_route {
 /* The routes as the server takes them, in the order in which they are matched. */
 const struct route *routes_table(size_t *count);
 
-/* What belongs to one of routes_table's. */
+/* What belongs to one of routes_table's that is not a page of the gateway's own. */
 const struct gateway_route *routes_find(const struct route *route);
 
 /* The path and query at the service, with the params escaped anew; static or in the

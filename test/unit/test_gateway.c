@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/gateway.h"
+#include "gateway/pages.h"
 
 static const struct route *
 find(enum http_method method, const char *pattern)
@@ -107,9 +108,12 @@ test_the_table_is_sound(void **state)
 	char in_pattern[128], in_target[128];
 
 	for (size_t i = 0; i < count; i++) {
-		names_of(routes[i].pattern, in_pattern);
-		names_of(routes_find(&routes[i])->target, in_target);
-		assert_true(strncmp(in_pattern, in_target, strlen(in_target)) == 0);
+		if (routes[i].first != pages_show) {
+			names_of(routes[i].pattern, in_pattern);
+			names_of(routes_find(&routes[i])->target, in_target);
+			assert_true(
+			    strncmp(in_pattern, in_target, strlen(in_target)) == 0);
+		}
 		assert_true(routes[i].deadline_us > 0);
 		for (size_t j = 0; j < i; j++)
 			assert_false(routes[i].method == routes[j].method &&
