@@ -1,7 +1,7 @@
 # The load generator and the bare chain.
 
 BENCH_CPPFLAGS := -Itest/bench
-BENCH_LOAD  := $(patsubst %,$(B)/test/bench/%.o,loadgen load load_tally)
+BENCH_LOAD  := $(patsubst %,$(B)/test/bench/%.o,loadgen load load_ask load_tally)
 BENCH_CHAIN := $(patsubst %,$(B)/test/bench/%.o,chain load_tally)
 
 $(B)/test/bench/%.o: CPPFLAGS += $(BENCH_CPPFLAGS)

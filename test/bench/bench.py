@@ -6,7 +6,7 @@ through Kafka alone, too: the bare chain), and has what was granted checked agai
 PostgreSQL holds. Prints tables and leaves them with all numbers in build/bench/.
 
     BENCH_ROWS=coupons,orders   only these; all: coupons charges ranks orders one-product
-                                steady memory
+                                steady memory tokens status crowd seats reserve
     BENCH_SECONDS=10            the length of each run
     BENCH_PORT=27080            the first of the ports
 """
@@ -28,6 +28,7 @@ from onrush_local.local import LocalStack  # noqa: E402
 from processes import memory, open_files_limit  # noqa: E402
 from report import Asked, write  # noqa: E402
 from rig import BIN, OURS, Rig, choose_ports, say  # noqa: E402
+from sale import Crowd, Reserve, Seats, Status, Tokens  # noqa: E402
 from shop import Charges, OneProduct, Orders, Ranks, Steady  # noqa: E402
 
 RESULTS = ROOT / "build/bench"
@@ -86,6 +87,11 @@ ROWS = {
     "coupons": Coupons,
     "charges": Charges,
     "ranks": Ranks,
+    "status": Status,
+    "crowd": Crowd,
+    "seats": Seats,
+    "tokens": Tokens,
+    "reserve": Reserve,
     "steady": Steady,
     "orders": Orders,
     "one-product": OneProduct,

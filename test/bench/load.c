@@ -295,61 +295,16 @@ conn_ready(struct conn *c)
 }
 
 static void
-add_with_user(struct buf *out, const char *template, int64_t user)
-{
-	static const char mark[] = "{user}";
-	const char *at;
-
-	while ((at = strstr(template, mark)) != NULL) {
-		buf_add(out, template, (size_t)(at - template));
-		buf_add_i64(out, user);
-		template = at + sizeof(mark) - 1;
-	}
-	buf_add_str(out, str_of(template));
-}
-
-static int64_t
-next_user(const struct load_plan *plan)
-{
-	int64_t n = atomic_fetch_add_explicit(plan->users, 1, memory_order_relaxed);
-
-	return plan->first_user + (plan->user_count > 0 ? n % plan->user_count : n);
-}
-
-static void
 conn_ask(struct conn *c, int64_t due_us)
 {
 	struct load *l = c->load;
-	const struct load_plan *plan = l->plan;
-	struct buf *out = &c->out;
 
 	c->state = BUSY;
 	c->started_us = due_us;
-	c->user = next_user(plan);
 	l->sent++;
 	l->under_way++;
-
-	buf_clear(out);
-	buf_add_str(out, str_of(plan->method));
-	buf_add(out, " ", 1);
-	add_with_user(out, plan->path, c->user);
-	buf_add_str(out, STR(" HTTP/1.1\r\nHost: "));
-	buf_add_str(out, str_of(plan->host));
-	if (plan->authorization != NULL) {
-		buf_add_str(out, STR("\r\nAuthorization: "));
-		buf_add_str(out, str_of(plan->authorization));
-	}
-	if (plan->body != NULL) {
-		buf_clear(&l->body);
-		add_with_user(&l->body, plan->body, c->user);
-		buf_add_str(
-		    out, STR("\r\nContent-Type: application/json\r\nContent-Length: "));
-		buf_add_i64(out, (int64_t)buf_size(&l->body));
-		buf_add_str(out, STR("\r\n\r\n"));
-		buf_add_str(out, buf_str(&l->body));
-	} else {
-		buf_add_str(out, STR("\r\n\r\n"));
-	}
+	buf_clear(&c->out);
+	c->user = load_ask(l->plan, &c->out, &l->body);
 	conn_send(c);
 }
 

@@ -5,8 +5,8 @@
  * counts).
  *
  *   load ──> conn[] ──> socket
- *    ├─ plan   what to ask: shared by all threads, immutable
- *    └─ tally  what came of it
+ *    ├─ plan   what to ask: shared by all threads, immutable; load_ask.c makes requests
+ * of it └─ tally  what came of it
  */
 #ifndef ONRUSH_BENCH_LOAD_H
 #define ONRUSH_BENCH_LOAD_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/hist.h"
 #include "base/str.h"
 #include "http/net.h"
@@ -25,18 +26,21 @@ enum {
 };
 
 /* In the path and the body, {user} stands for a number that grows with each request, and
- * begins again after `user_count` of them. */
+ * begins again after `user_count` of them; {seat} for one of `seat_count` numbers, which
+ * follow each other as if they were drawn. */
 struct load_plan {
 	struct net_addr address;
 	const char *host, *method, *path;
 	const char *body;          /* NULL: none */
 	const char *authorization; /* NULL: none */
+	const str *passes;         /* borrowed; of each user; NULL: none */
 	int connections;           /* of one thread */
 	double rate;               /* per second, of one thread; 0: closed loop */
 	int64_t warmup_us, run_us;
 	int64_t max_requests;           /* of one thread; 0: until the time is over */
 	_Atomic int64_t *users;         /* borrowed: how many have asked */
 	int64_t first_user, user_count; /* count 0: it never ends */
+	int64_t first_seat, seat_count; /* count 0: the path and the body name none */
 	FILE *record; /* borrowed; NULL: none. One JSON line for each coupon */
 };
 
@@ -60,6 +64,9 @@ struct load_tally {
 
 /* Runs to its end; blocks. */
 void load_run(const struct load_plan *plan, struct load_tally *tally);
+
+/* Appends the next request to `out` and gives its {user}; `body` is for its own use. */
+int64_t load_ask(const struct load_plan *plan, struct buf *out, struct buf *body);
 
 /* Adds b to a. */
 void tally_merge(struct load_tally *a, const struct load_tally *b);

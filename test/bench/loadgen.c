@@ -26,7 +26,8 @@ struct job {
 static const char usage[] =
     "usage: onrush-bench [options] HOST:PORT\n"
     "  --method M           POST\n"
-    "  --path P             /api/v1/coupons; {user} is a number that grows by one\n"
+    "  --path P             /api/v1/coupons; {user} is a number that grows by one,\n"
+    "                       {seat} one of --seats, chosen anew for each request\n"
     "  --body B             {\"userId\":{user},\"couponId\":1} for POST and PUT\n"
     "  --authorization A    value of that header\n"
     "  --connections N      64\n"
@@ -37,6 +38,11 @@ static const char usage[] =
     "  --requests N         end after so many\n"
     "  --first-user N       1\n"
     "  --users N            {user} begins again after so many; without it: never\n"
+    "  --passes FILE        what each user shows: a line for each, from --first-user "
+    "on;\n"
+    "                       {user} begins again after as many\n"
+    "  --first-seat N       1\n"
+    "  --seats N            1\n"
     "  --record FILE        a JSON line for each coupon that was granted\n";
 
 enum option_id {
@@ -52,6 +58,9 @@ enum option_id {
 	OPT_REQUESTS,
 	OPT_FIRST_USER,
 	OPT_USERS,
+	OPT_PASSES,
+	OPT_FIRST_SEAT,
+	OPT_SEATS,
 	OPT_RECORD,
 	OPT_HELP,
 };
@@ -69,6 +78,9 @@ static const struct option options[] = {
 	{ "requests", required_argument, NULL, OPT_REQUESTS },
 	{ "first-user", required_argument, NULL, OPT_FIRST_USER },
 	{ "users", required_argument, NULL, OPT_USERS },
+	{ "passes", required_argument, NULL, OPT_PASSES },
+	{ "first-seat", required_argument, NULL, OPT_FIRST_SEAT },
+	{ "seats", required_argument, NULL, OPT_SEATS },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -112,6 +124,36 @@ record_open(const char *path)
 	return file;
 }
 
+/* The lines of a file, for as long as the program runs; there are as many users. */
+static str *
+read_passes(const char *path, struct load_plan *plan)
+{
+	FILE *file = fopen(path, "r");
+	size_t cap = 0, size = 0;
+	str *passes = NULL;
+	char *line = NULL;
+	ssize_t n;
+
+	if (file == NULL)
+		wrong("cannot be read", path);
+	plan->user_count = 0;
+	while ((n = getline(&line, &size, file)) > 0) {
+		if ((size_t)plan->user_count == cap) {
+			cap = cap == 0 ? 1024 : 2 * cap;
+			passes = xrealloc(passes, cap * sizeof(*passes));
+		}
+		passes[plan->user_count++] =
+		    (str){ line, (size_t)n - (line[n - 1] == '\n' ? 1 : 0) };
+		line = NULL; /* the pass has it now */
+		size = 0;
+	}
+	free(line);
+	if (ferror(file) || plan->user_count == 0)
+		wrong("has no passes", path);
+	fclose(file);
+	return passes;
+}
+
 /* Fills the plan of all threads together; their number is the result. */
 static int
 parse(int argc, char **argv, struct load_plan *plan)
@@ -140,6 +182,13 @@ parse(int argc, char **argv, struct load_plan *plan)
 			plan->first_user = integer(optarg, 1, INT64_MAX);
 			break;
 		case OPT_USERS: plan->user_count = integer(optarg, 1, INT64_MAX); break;
+		case OPT_PASSES: plan->passes = read_passes(optarg, plan); break;
+		case OPT_FIRST_SEAT:
+			plan->first_seat = integer(optarg, 1, INT64_MAX / 2);
+			break;
+		case OPT_SEATS:
+			plan->seat_count = integer(optarg, 1, INT64_MAX / 2);
+			break;
 		case OPT_RECORD: plan->record = record_open(optarg); break;
 		case OPT_HELP: fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
@@ -187,6 +236,7 @@ main(int argc, char **argv)
 		.run_us = 10 * CLOCK_US_PER_SEC,
 		.users = &users,
 		.first_user = 1,
+		.first_seat = 1,
 	};
 	int threads = parse(argc, argv, &plan);
 	char why[256];

@@ -66,12 +66,16 @@ class Rig:
 
     # --- the stack's own calls -------------------------------------------------------
 
-    def call(self, path, body=None):
-        """The data of an answer, with the operator's key."""
+    def call(self, path, body=None, method=None, key=True):
+        """The data of an answer, with the operator's key or without any."""
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(
             self.url + path,
+            method=method,
             data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+            headers=headers,
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["data"]

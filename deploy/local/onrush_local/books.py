@@ -40,7 +40,31 @@ WRONG = {
     "orders that are settled and wait, or neither": """
         select order_id from orders.orders full join orders.unsettled u using (order_id)
          where (status is not distinct from 'PENDING') <> (u.order_id is not null)""",
+    "sold seats that are not of one owned reservation which names them": """
+        select seat_id from reservation.seats s left join reservation.reservations r
+            on r.reservation_id = s.reservation_id and r.status = 'OWNED'
+           and s.seat_id = any(r.seat_ids)
+         where s.held_until = 'infinity' and r.reservation_id is null""",
+    "owned reservations without all their seats, or not paid once, with what they cost": """
+        select r.reservation_id from reservation.reservations r
+         where status = 'OWNED' and (cardinality(seat_ids) <> (
+                 select count(*) from reservation.seats s
+                  where s.reservation_id = r.reservation_id and s.held_until = 'infinity')
+            or (select array_agg(p.amount) from reservation.payments p
+                 where p.reservation_id = r.reservation_id and p.status = 'COMPLETED')
+               is distinct from array[amount])""",
+    "sums of seat payments that are not what was moved for seats": """
+        select 1 where
+            (select coalesce(sum(amount), 0) from reservation.payments
+              where status = 'COMPLETED') <>
+            (select coalesce(sum(case kind when 'PAYMENT' then amount else -amount end), 0)
+               from orders.transfers
+              where kind in ('PAYMENT', 'REFUND') and order_id is null)""",
 }
+
+WAITING = """
+    select (select count(*) from orders.unsettled) +
+           (select count(*) from reservation.payments where status = 'PENDING') as n"""
 
 
 class Books:
@@ -66,11 +90,11 @@ class Books:
         return self.ask(query)[0]
 
     def settle(self, seconds=30):
-        """Waits until no order waits for its payment."""
+        """Waits until neither orders nor seats wait for their payment."""
         end = time.monotonic() + seconds
-        while waiting := self.one("select count(*) as n from orders.unsettled")["n"]:
+        while waiting := self.one(WAITING)["n"]:
             if time.monotonic() > end:
-                raise Trouble(f"{waiting} orders were still not settled after {seconds} s.")
+                raise Trouble(f"{waiting} payments were still not settled after {seconds} s.")
             time.sleep(0.05)
 
     def faults(self):
@@ -88,8 +112,12 @@ class Books:
             select (select count(*) from orders.transfers) as transfers,
                    (select sum(amount) from orders.balances) as money,
                    (select count(*) from orders.orders) as orders,
-                   (select count(*) from orders.orders where status = 'COMPLETED') as paid""")
+                   (select count(*) from orders.orders where status = 'COMPLETED') as paid,
+                   (select count(*) from reservation.reservations) as reservations,
+                   (select count(*) from reservation.seats
+                     where held_until = 'infinity') as seats""")
         return (
             f"  transfers {row['transfers']:,}, balances {row['money'] or 0:,} won in all,"
-            f" orders {row['orders']:,}, of them completed {row['paid']:,}"
+            f" orders {row['orders']:,}, of them completed {row['paid']:,},\n"
+            f"  reservations {row['reservations']:,}, seats sold {row['seats']:,}"
         )
