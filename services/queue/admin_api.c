@@ -14,19 +14,20 @@
 #define SETTLE_US (300 * CLOCK_US_PER_MS)
 
 enum {
-	NONE = -1, /* as a number: no rate, no time for no-shows */
+	NONE = -1, /* as a number: no rate, no such time, no concert */
 };
 
 static rq_step changed, settled;
 
 static const struct pg_stmt insert_line = { "line_insert",
 	"insert into queue.lines (line_id, name, mode, rate, max_active, active_ms,"
-	" no_show_ms, opens_at, closes_at, seed, shuffled)"
+	" no_show_ms, idle_ms, concert_id, sold_out, opens_at, closes_at, seed, shuffled)"
 	" select $1, $2, coalesce($3, 'fifo'), nullif($4::bigint, -1),"
-	" coalesce($5, 1000::bigint), coalesce($6, 600000::bigint), nullif($7::bigint, "
-	"-1),"
-	" $8, coalesce($9::timestamptz, now() + interval '30 days'), $10,"
-	" case when $8::timestamptz is null then 0 end"
+	" coalesce($5, 1000::bigint), coalesce($6, 600000::bigint),"
+	" nullif($7::bigint, -1), nullif($8::bigint, -1), nullif($9::bigint, -1),"
+	" coalesce($10, 0::bigint) = 1, $11,"
+	" coalesce($12::timestamptz, now() + interval '30 days'), $13,"
+	" case when $11::timestamptz is null then 0 end"
 	" where (select count(*) from queue.lines) < 64"
 	" returning " LINE_COLUMNS };
 
@@ -37,8 +38,12 @@ static const struct pg_stmt update_line = { "line_update",
 	" max_active = coalesce($5::bigint, max_active),"
 	" active_ms = coalesce($6::bigint, active_ms), no_show_ms = case $7::bigint"
 	" when -1 then null else coalesce($7, no_show_ms) end,"
-	" opens_at = coalesce($8::timestamptz, opens_at),"
-	" closes_at = coalesce($9::timestamptz, closes_at)"
+	" idle_ms = case $8::bigint when -1 then null else coalesce($8, idle_ms) end,"
+	" concert_id = case $9::bigint when -1 then null"
+	" else coalesce($9, concert_id) end,"
+	" sold_out = coalesce($10::bigint = 1, sold_out),"
+	" opens_at = coalesce($11::timestamptz, opens_at),"
+	" closes_at = coalesce($12::timestamptz, closes_at)"
 	" where line_id = $1 returning " LINE_COLUMNS };
 
 static void
@@ -57,6 +62,15 @@ add_number(struct json_reader *r, struct pg_params *p, const char *name, int64_t
 {
 	if (json_has(r->root, name))
 		pg_add_i64(p, json_i64(r, r->root, name, min, max));
+	else
+		pg_add_null(p);
+}
+
+static void
+add_flag(struct json_reader *r, struct pg_params *p, const char *name)
+{
+	if (json_has(r->root, name))
+		pg_add_i64(p, json_bool_or(r, r->root, name, false));
 	else
 		pg_add_null(p);
 }
@@ -97,6 +111,9 @@ read_settings(struct json_reader *r, struct pg_params *p)
 	add_number(r, p, "maxActive", 0, 1000000);
 	add_number(r, p, "activeMs", 1000, 86400000);
 	add_number(r, p, "noShowMs", NONE, 86400000);
+	add_number(r, p, "idleMs", NONE, 86400000);
+	add_number(r, p, "concertId", NONE, INT64_MAX);
+	add_flag(r, p, "soldOut");
 	add_time(r, p, "opensAt");
 	add_time(r, p, "closesAt");
 }
@@ -167,7 +184,8 @@ changed(struct rq *rq)
 		return rq_fail(rq, ERR_LINE_EXISTS);
 	if (rq->err == ERR_INTERNAL && strcmp(state, "23514") == 0)
 		return rq_fail_because(rq, ERR_BAD_PARAMETER,
-		    "\"noShowMs\" must be -1 or from 1000 to 86400000.");
+		    "\"noShowMs\" and \"idleMs\" must be -1 or from 1000 to 86400000, "
+		    "\"concertId\" -1 or a concert's id.");
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
 	if (pg_rows(rq->pg) == 0)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "crypto/digest.h"
+#include "queue/estimates.h"
 
 static const str status_names[] = {
 	[LINE_WAITING] = STR_INIT("WAITING"),
@@ -52,7 +53,7 @@ static void
 put_place(struct json_writer *w, const struct line_view *v, int64_t place)
 {
 	int64_t position = line_position(v, place);
-	int64_t remaining_s = line_remaining_s(v, position);
+	int64_t remaining_s = line_remaining_s(v, place);
 
 	if (place == 0) {
 		json_put_null(w, "queueOrder");
@@ -77,6 +78,8 @@ answers_token(struct rq *rq, struct line *line, int64_t user_id, int64_t ticket)
 
 	if (status == LINE_ACTIVE && place > 0 && place <= v->serving)
 		line_note_seen(line, place);
+	if (status == LINE_WAITING)
+		estimates_note(line, place, line_remaining_s(v, place));
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "token", pass_text(rq, line, user_id, ticket));
 	json_put_str(&w, "status", status_names[status]);
@@ -84,6 +87,7 @@ answers_token(struct rq *rq, struct line *line, int64_t user_id, int64_t ticket)
 	json_put_i64(&w, "userId", user_id);
 	json_put_i64(&w, "line", line->line_id);
 	json_put_bool(&w, "closed", v->mode == LINE_CLOSED);
+	json_put_bool(&w, "soldOut", line_is_sold_out(line));
 	json_end_object(&w);
 	return rq_ok(rq, answers_finish(rq, &text));
 }
@@ -125,6 +129,9 @@ line_put(struct json_writer *w, const struct line *line)
 	json_put_i64(w, "maxActive", line->max_active);
 	json_put_i64(w, "activeMs", line->active_ms);
 	put_or_null(w, "noShowMs", line->no_show_ms);
+	put_or_null(w, "idleMs", line->idle_ms);
+	put_or_null(w, "concertId", line->concert_id);
+	json_put_bool(w, "soldOut", line_is_sold_out(line));
 	if (line->opens_us > 0)
 		json_put_time(w, "opensAt", line->opens_us);
 	json_put_time(w, "closesAt", line->closes_us);

@@ -11,7 +11,9 @@ enum {
 	RUNS_MAX = 4,
 	QUEUE_MAX = 16384,
 	BUCKET = 100, /* users in one small hash: it stays a listpack */
-	ARGS = 5,     /* for each user */
+	HEAD_ARGS = 3,
+	ARGS = 5,        /* for each user */
+	HEAD_ANSWER = 2, /* serving and floor */
 };
 
 struct desk {
@@ -57,6 +59,12 @@ desk_free(struct desk *desk)
 	free(desk);
 }
 
+int64_t
+desk_place(const struct line *line, int64_t ticket)
+{
+	return line->view.open ? line_place(&line->view, ticket) : ticket;
+}
+
 rq_next
 desk_send(struct rq *rq, rq_step *next, struct desk *desk, struct desk_ask *a)
 {
@@ -74,11 +82,13 @@ static void
 send_call(struct call *c, struct arena *arena)
 {
 	const struct line *line = ask_of(c, 0)->line;
-	str *args = arena_alloc(arena, (1 + ARGS * c->count) * sizeof(*args)),
+	str *args = arena_alloc(arena, (HEAD_ARGS + ARGS * c->count) * sizeof(*args)),
 	    *out = args;
 	str key = line_key(arena, line);
 
+	*out++ = lines_run(line->lines);
 	*out++ = str_of(arena_printf(arena, "%" PRId64, line->view.next));
+	*out++ = line->view.open ? STR("1") : STR("0");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct desk_ask *a = ask_of(c, i);
 		char *wish = arena_alloc(arena, 1);
@@ -126,6 +136,23 @@ flush(struct batch_run *run)
 	}
 }
 
+/* The numbers first: what is said to one user must not be older than what another
+ * instance has said before. */
+static void
+take_answer(const struct call *c, const struct redis_reply *reply)
+{
+	struct line *line = ask_of(c, 0)->line;
+
+	line_note_numbers(
+	    line, redis_i64(redis_at(reply, 0)), redis_i64(redis_at(reply, 1)));
+	for (size_t i = 0; i < c->count; i++) {
+		struct desk_ask *a = c->run->items[c->members[i]];
+
+		a->result = redis_i64(redis_at(reply, HEAD_ANSWER + i));
+		line_note_given(line, a->result);
+	}
+}
+
 static void
 on_answer(void *arg, enum err err, const struct redis_reply *reply)
 {
@@ -133,15 +160,12 @@ on_answer(void *arg, enum err err, const struct redis_reply *reply)
 	struct batch_run *run = c->run;
 	enum err *errs = c->errs;
 
-	if (err == ERR_OK && redis_count(reply) != c->count)
+	if (err == ERR_OK && redis_count(reply) != HEAD_ANSWER + c->count)
 		err = ERR_UNAVAILABLE; /* lost; the next tick makes it again */
-	for (size_t i = 0; i < c->count; i++) {
-		struct desk_ask *a = run->items[c->members[i]];
-
+	for (size_t i = 0; i < c->count; i++)
 		errs[c->members[i]] = err;
-		if (err == ERR_OK)
-			a->result = redis_i64(redis_at(reply, i));
-	}
+	if (err == ERR_OK)
+		take_answer(c, reply);
 	if (--*c->left > 0)
 		return;
 	/* The arena goes with the first request, so that one is answered last. */

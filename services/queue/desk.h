@@ -20,12 +20,15 @@ struct desk_ask {
 	int64_t user_id;
 	enum desk_wish wish;
 	int64_t ticket; /* 0: none */
-	int64_t place;  /* of the ticket; 0 while it is not known */
+	int64_t place;  /* of the ticket; the ticket itself before the opening */
 	int64_t result; /* ticket, 0 or -1; see line_script.h */
 };
 
 struct desk *desk_new(struct service *s);
 void desk_free(struct desk *desk); /* NULL is fine */
+
+/* The place by which the desk knows a ticket. */
+int64_t desk_place(const struct line *line, int64_t ticket);
 
 /* Asks. The next step sees rq->err and a->result; ERR_UNAVAILABLE while Redis, or the
  * line in it, is away. */

@@ -1,7 +1,7 @@
 /*
  * The lines as one worker knows them. Their settings and bounds come from PostgreSQL
- * (sync, every second), their numbers from Redis (tick, every 100 ms). A line that Redis
- * has lost is made again from PostgreSQL and from what this worker knows.
+ * (sync, every second), their numbers from Redis (tick, every 100 ms; ticks.c). A line
+ * that Redis has lost is made again from PostgreSQL and from what this worker knows.
  */
 #ifndef ONRUSH_QUEUE_LINES_H
 #define ONRUSH_QUEUE_LINES_H
@@ -16,6 +16,12 @@ enum {
 	LINES_MAX = 64,
 	LINE_NAME_MAX = 120,
 	LINE_BLOCK = 65536, /* tickets that are noted ahead */
+	LINE_SAMPLES = 64,
+};
+
+/* A promise that was made, to be compared with what happens (estimates.c). */
+struct line_sample {
+	int64_t place, promised_s, since_us;
 };
 
 /* A line. Lines are never deleted, so copies are not either. */
@@ -24,10 +30,13 @@ struct line {
 	struct lines *lines; /* borrowed */
 	int64_t line_id;
 	char name[LINE_NAME_MAX + 1];
-	int64_t version, rate, max_active, active_ms, no_show_ms; /* -1: none */
+	/* Settings; -1: none. Times in milliseconds. */
+	int64_t version, rate, max_active, active_ms, no_show_ms, idle_ms, concert_id;
 	int64_t opens_us, closes_us; /* wall clock; opens_us 0: open from the start */
 	int64_t shuffled;            /* as PostgreSQL has it; -1: not decided */
 	int64_t bound;               /* as PostgreSQL has it */
+	bool sold_out;               /* the operator says so */
+	bool all_owned;              /* the shop says so of the line's concert */
 
 	struct line_view view; /* all zero until the first tick */
 	struct buf gone;       /* what view.gone points to */
@@ -36,6 +45,10 @@ struct line {
 	bool asking;           /* a tick or a restoration is under way */
 	int64_t *seen;         /* owned; places that were told to be active */
 	size_t seen_count, seen_cap, seen_sent;
+
+	struct line_sample samples[LINE_SAMPLES];
+	size_t sample_count;
+	int64_t sampled_us, sample_every_us;
 };
 
 struct lines *lines_new(struct service *s);
@@ -52,11 +65,25 @@ bool line_is_fresh(const struct line *line);
 /* Whether all are known and fresh: readiness. Any thread. */
 bool lines_ready(void *lines);
 
-/* The holder of the place was told to be active, so is no no-show. */
+/* Nothing is left to buy behind this line; it serves nobody else until that changes. */
+bool line_is_sold_out(const struct line *line);
+
+/* The holder of the place did something while active, so is neither idle nor a no-show.
+ */
 void line_note_seen(struct line *line, int64_t place);
+
+/* Redis says so, later than the last tick: numbers only grow. */
+void line_note_numbers(struct line *line, int64_t serving, int64_t floor);
+void line_note_given(struct line *line, int64_t ticket);
 
 /* PostgreSQL has changed: reads it at once instead of within a second. */
 void lines_sync(struct lines *lines);
+
+/* A connection to Redis is there, perhaps to another process than before: learns its id.
+ */
+void lines_meet_redis(struct lines *lines);
+/* The id of the Redis process; empty while it is not known. */
+str lines_run(const struct lines *lines);
 
 /* The key of the line in Redis. */
 str line_key(struct arena *arena, const struct line *line);
@@ -64,7 +91,12 @@ str line_key(struct arena *arena, const struct line *line);
 /* What the statements of admin_api.c and lines.c give of a line, in this order. */
 #define LINE_COLUMNS                                                                     \
 	"line_id, name, version, mode, rate, max_active, active_ms, no_show_ms,"         \
-	" opens_at, closes_at, seed, shuffled, ticket_bound, given, serving, floor"
+	" idle_ms, opens_at, closes_at, sold_out, concert_id, seed, shuffled,"           \
+	" ticket_bound, given, serving, floor, holes"
+enum {
+	LINE_COLUMN_BOUND = 15,
+	LINE_COLUMN_COUNT = 20,
+};
 /* Takes over a row; makes the line if it is new. NULL when there are too many. */
 struct line *lines_take_row(struct lines *lines, const struct pg_result *rows, int row);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "queue/desk.h"
 #include "queue/line_script.h"
+#include "queue/shop.h"
 
 #define CALL_US (2 * CLOCK_US_PER_SEC)
 
@@ -28,6 +29,10 @@ static const struct conf_item conf[] = {
 	    NULL, 0, 0, "Redis, as redis://[user:password@]host:port[/db]." },
 	{ "ONRUSH_PASS_KEYS", CONF_STRING, offsetof(struct queue_settings, pass_keys),
 	    NULL, 0, 0, "File with the keys of passes (onrush passkey)." },
+	{ "ONRUSH_RESERVATION_URL", CONF_STRING,
+	    offsetof(struct queue_settings, shop_address), "", 0, 0,
+	    "The shop behind the lines, as host:port: they go slower while it is unwell "
+	    "and know when all is sold. Empty: there is none." },
 };
 
 static const struct route routes[] = {
@@ -38,6 +43,8 @@ static const struct route routes[] = {
 	{ HTTP_POST, "/admin/queue/lines", line_create, CALL_US, BODY_MAX, ROUTE_ADMIN },
 	{ HTTP_GET, "/admin/queue/lines", line_list_all, CALL_US, 0, ROUTE_ADMIN },
 	{ HTTP_PUT, "/admin/queue/lines/{line}", line_change, CALL_US, BODY_MAX,
+	    ROUTE_ADMIN },
+	{ HTTP_POST, "/admin/queue/lines/{line}/revoke", line_revoke, CALL_US, BODY_MAX,
 	    ROUTE_ADMIN },
 };
 
@@ -51,6 +58,14 @@ start(struct app *app UNUSED)
 	if (keys == NULL)
 		log_error("ONRUSH_PASS_KEYS=%s: %s", settings.pass_keys, err);
 	return keys != NULL;
+}
+
+static void
+on_redis(struct redis *r UNUSED, void *arg)
+{
+	struct service *s = arg;
+
+	lines_meet_redis(s->lines);
 }
 
 static void
@@ -68,6 +83,8 @@ start_stores(struct service *s)
 						  .url = settings.redis_url,
 						  .max_in_flight = REDIS_IN_FLIGHT,
 						  .timeout_us = CLOCK_US_PER_SEC,
+						  .on_connect = on_redis,
+						  .arg = s,
 					      });
 }
 
@@ -83,6 +100,9 @@ worker_start(struct worker *w)
 	start_stores(s);
 	s->lines = lines_new(s);
 	s->desk = desk_new(s);
+	s->shop = shop_new(s, settings.shop_address);
+	if (s->shop == NULL)
+		return false;
 	ready_add(w->app, "lines", lines_ready, s->lines);
 	s->httpd = httpd_new(w, &(struct httpd_conf){
 				    .settings = &settings.httpd,
@@ -112,6 +132,7 @@ worker_stop(struct worker *w)
 	httpd_free(s->httpd);
 	redis_free(s->redis);
 	pgpool_free(s->pg);
+	shop_free(s->shop);
 	lines_free(s->lines);
 	desk_free(s->desk);
 	free(s);

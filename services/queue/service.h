@@ -3,8 +3,9 @@
  * settings and pass keys.
  *
  *   api ──> lines (copies, ≤ 200 ms old) ──tick, every 100 ms──> Redis: the live lines
- *    │        └────────sync, every second────────────────────> PostgreSQL: settings,
- * bounds └────> desk (who has which ticket) ──one script a turn──> Redis
+ *    │        ├────────sync, every second──────> PostgreSQL: settings, bounds
+ *    │        └──────> shop ──every second─────> reservation: its health, what is left
+ *    └────> desk (who has which ticket) ──one script a turn──> Redis
  */
 #ifndef ONRUSH_QUEUE_SERVICE_H
 #define ONRUSH_QUEUE_SERVICE_H
@@ -19,11 +20,12 @@
 struct queue_settings {
 	struct app_settings app;
 	struct httpd_settings httpd;
-	const char *pg_dsn, *redis_url, *pass_keys;
+	const char *pg_dsn, *redis_url, *pass_keys, *shop_address;
 };
 
 struct lines;
 struct desk;
+struct shop;
 
 struct service {
 	const struct queue_settings *settings; /* borrowed for ever */
@@ -34,13 +36,16 @@ struct service {
 	struct redis *redis;                   /* owned */
 	struct lines *lines;                   /* owned */
 	struct desk *desk;                     /* owned */
+	struct shop *shop;                     /* owned */
 };
 
 /* First steps, in token_api.c … */
 rq_step token_take, token_status, token_leave;
 /* … in serving_api.c … */
 rq_step serving_show;
-/* … and in admin_api.c. */
+/* … in admin_api.c … */
 rq_step line_create, line_change, line_list_all;
+/* … and in revoke_api.c. */
+rq_step line_revoke;
 
 #endif

@@ -18,6 +18,15 @@ put_gone(struct rq *rq, struct json_writer *w, const struct line_view *v)
 		v->gone_size == 0 ? 0 : base64_encode(v->gone, v->gone_size, text) });
 }
 
+static void
+put_holes(struct json_writer *w, const struct line_view *v)
+{
+	char text[LINE_PAIRS_TEXT_MAX];
+
+	line_pairs_print(&v->holes, text);
+	json_put_str(w, "holes", str_of(text));
+}
+
 rq_next
 serving_show(struct rq *rq)
 {
@@ -36,7 +45,8 @@ serving_show(struct rq *rq)
 		return rq_fail(rq, ERR_UNAVAILABLE);
 	json_begin_object(&w, NULL);
 	line_put(&w, line);
-	json_put_i64(&w, "pace", line->view.pace);
+	json_put_i64(&w, "pace", line_pace(&line->view, line->view.next + 1));
+	put_holes(&w, &line->view);
 	put_gone(rq, &w, &line->view);
 	json_end_object(&w);
 	rq_header(rq, STR("Cache-Control"), STR("public, max-age=1"));

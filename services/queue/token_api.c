@@ -66,7 +66,7 @@ look_at_pass(struct rq *rq)
 		return ERR_OK;
 	a->wish = DESK_SHOW;
 	a->ticket = pass.ticket;
-	a->place = place;
+	a->place = desk_place(a->line, pass.ticket);
 	return ERR_OK;
 }
 
@@ -168,13 +168,14 @@ looked_up(struct rq *rq)
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
+	if (a->result < 0)
+		return rq_fail(rq, ERR_OVERLOAD);
 	if (a->result == 0)
 		return rq_fail(rq, ERR_TOKEN_UNKNOWN);
 	return answers_token(rq, a->line, a->user_id, a->result);
 }
 
-/* --- DELETE /queue/tokens/{userId}
- * ------------------------------------------------------
+/* --- DELETE /queue/tokens/{userId} ---------------------------------------------------
  */
 
 rq_next
@@ -199,11 +200,13 @@ found(struct rq *rq)
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
+	if (a->result < 0)
+		return rq_fail(rq, ERR_OVERLOAD);
 	if (a->result == 0)
 		return rq_fail(rq, ERR_TOKEN_UNKNOWN);
 	a->wish = DESK_LEAVE;
 	a->ticket = a->result;
-	a->place = line_place(&a->line->view, a->ticket);
+	a->place = desk_place(a->line, a->ticket);
 	return send(rq, left);
 }
 
@@ -214,5 +217,7 @@ left(struct rq *rq)
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
+	if (a->result < 0)
+		return rq_fail(rq, ERR_OVERLOAD);
 	return answers_left(rq, a->line, a->user_id);
 }

@@ -49,6 +49,8 @@ static const struct route routes[] = {
 	    CALL_BODY_MAX, 0 },
 	{ HTTP_POST, "/payments", payment_request, WRITE_US, CALL_BODY_MAX, 0 },
 	{ HTTP_GET, "/payments/{paymentId}", payment_show, LOOKUP_US, 0, 0 },
+	{ HTTP_GET, "/internal/concerts/{concertId}/left", concert_left, LOOKUP_US, 0,
+	    ROUTE_QUIET },
 	{ HTTP_POST, "/admin/concerts", concert_create, LOOKUP_US, CALL_BODY_MAX,
 	    ROUTE_ADMIN },
 	{ HTTP_POST, "/admin/concerts/{concertId}/dates", date_create, LOOKUP_US,

@@ -45,6 +45,8 @@ struct service {
 rq_step concerts_list, dates_list, seats_list;
 /* … in hold_api.c … */
 rq_step seats_hold;
+/* … in left_api.c … */
+rq_step concert_left;
 /* … in reservations_api.c … */
 rq_step reservation_show, reservation_cancel;
 /* … in payments_api.c … */

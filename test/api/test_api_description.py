@@ -388,6 +388,9 @@ def queue(api):
     opens = {"line": 1, "name": "Spring", "mode": "random", "opensAt": instant(days=1)}
     api.call("createLine", opens)
     api.call("createLine", opens, expect="LINE_EXISTS")
+    api.call("revokeToken", {"userId": 9}, expect="TOKEN_NOT_FOUND", line=0)
+    api.call("takeToken", {"userId": 8})
+    api.call("revokeToken", {"userId": 8}, line=0)
     api.call("createLine", opens | {"mode": "lifo"}, expect="BAD_PARAMETER")
     api.call("changeLine", {"rate": 5, "noShowMs": -1}, line=1)
     api.call("changeLine", {"rate": 5}, expect="LINE_NOT_FOUND", line=9)

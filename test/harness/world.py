@@ -84,6 +84,9 @@ class World:
         program = ROWS[self._program(name)]
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port(name)}", "ONRUSH_ADMIN_KEY": ADMIN_KEY}
         env |= {k: f"127.0.0.1:{self.port(UPSTREAMS[k][0])}" for k in program.asks}
+        if program.name == "queue" and "reservation" not in self.processes:
+            # A line whose shop is down serves nobody: it has one if the test started one.
+            env["ONRUSH_RESERVATION_URL"] = ""
         if program.name == "gateway":
             return env
         return env | self.systems(program.role) | {"ONRUSH_INSTANCE": name}

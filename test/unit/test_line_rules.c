@@ -104,12 +104,43 @@ test_status(void **state)
 }
 
 static void
+test_pairs(void **state)
+{
+	static const char *const good[] = { "", "0:1", "7:9,10:11",
+		"0:1,1:2,2:3,3:4,4:5,5:6,6:7,7:8,8:9,9:1,10:1,11:1,12:1,13:1,14:1,15:1",
+		"9223372036854775807:9223372036854775807" };
+	static const char *const bad[] = { ",", "1", "1:", ":1", "1:2,", "1:2,,3:4",
+		"-1:2", "1:2:3", "x:1",
+		"0:1,1:2,2:3,3:4,4:5,5:6,6:7,7:8,8:9,9:1,10:1,11:1,12:1,13:1,14:1,15:1,"
+		"16:1" };
+	char text[LINE_PAIRS_TEXT_MAX];
+	struct line_pairs pairs;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_true(line_pairs_parse(str_of(good[i]), &pairs));
+		line_pairs_print(&pairs, text);
+		assert_string_equal(text, good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(line_pairs_parse(str_of(bad[i]), &pairs));
+	/* The longest there can be. */
+	pairs.count = LINE_PAIRS_MAX;
+	for (size_t i = 0; i < LINE_PAIRS_MAX; i++)
+		pairs.at[i].after = pairs.at[i].value = INT64_MAX;
+	line_pairs_print(&pairs, text);
+	assert_int_equal(strlen(text), LINE_PAIRS_MAX * 40 - 1);
+}
+
+static void
 test_promises(void **state)
 {
-	struct line_view v = { .next = 1000, .pace = 2500, .open = true };
+	struct line_view v = { .next = 1000, .open = true };
 	int64_t before = INT64_MAX;
 
 	(void)state;
+	assert_int_equal(line_remaining_s(&v, 1), 1000); /* nothing is known */
+	v.paces = (struct line_pairs){ .count = 1, .at = { { 0, 2500 } } };
 	assert_int_equal(line_position(&v, 10), 10);
 	assert_int_equal(line_remaining_s(&v, 0), 0);
 	assert_int_equal(line_remaining_s(&v, 1), 1);
@@ -120,15 +151,82 @@ test_promises(void **state)
 	v.opens_s = 0;
 	/* Whatever the numbers do, as long as they only grow. */
 	while (v.serving < 500) {
-		int64_t remaining = line_remaining_s(&v, line_position(&v, 480));
+		int64_t remaining = line_remaining_s(&v, 480);
 
 		assert_true(remaining <= before);
 		before = remaining;
 		v.serving += v.serving % 7;
 		v.serving++;
-		v.pace += v.serving % 3;
+		v.paces.at[0].value += v.serving % 3;
 	}
 	assert_int_equal(before, 0);
+}
+
+static void
+test_promises_are_made_when_the_ticket_is_given(void **state)
+{
+	const struct line_view v = {
+		.paces = { .count = 3, .at = { { 0, 4000 }, { 100, 2000 }, { 200, 0 } } }
+	};
+
+	(void)state;
+	assert_int_equal(line_pace(&v, 1), 4000);
+	assert_int_equal(line_pace(&v, 100), 4000);
+	assert_int_equal(line_pace(&v, 101), 2000);
+	assert_int_equal(line_pace(&v, 200), 2000);
+	assert_int_equal(line_pace(&v, 201), 1);
+	assert_int_equal(line_remaining_s(&v, 100), 25);
+	assert_int_equal(line_remaining_s(&v, 101), 51);
+}
+
+static void
+test_nobody_waits_for_a_hole(void **state)
+{
+	struct line_view v = { .holes = { .count = 2,
+				   .at = { { 100, 1100 }, { 1200, 1300 } } } };
+	int64_t behind_one = INT64_MAX, behind_both = INT64_MAX;
+
+	(void)state;
+	assert_int_equal(line_position(&v, 100), 100);
+	assert_int_equal(line_position(&v, 105), 105); /* in it, with a pass */
+	assert_int_equal(line_position(&v, 1101), 101);
+	assert_int_equal(line_position(&v, 1200), 200);
+	assert_int_equal(line_position(&v, 1301), 201);
+	assert_false(line_in_hole(&v, 100));
+	assert_true(line_in_hole(&v, 101));
+	assert_true(line_in_hole(&v, 1100));
+	assert_false(line_in_hole(&v, 1101));
+	assert_true(line_in_hole(&v, 1300));
+	for (; v.serving <= 1302; v.serving++) {
+		assert_true(line_position(&v, 1150) <= behind_one);
+		assert_true(line_position(&v, 1302) <= behind_both);
+		behind_one = line_position(&v, 1150);
+		behind_both = line_position(&v, 1302);
+	}
+	assert_int_equal(behind_both, 0);
+}
+
+static void
+test_health(void **state)
+{
+	int64_t health = LINE_HEALTHY;
+
+	(void)state;
+	assert_int_equal(line_health(1000, true, 0), 1000);
+	assert_int_equal(line_health(1000, true, 100000), 1000);
+	assert_int_equal(line_health(1000, true, 550000), 550);
+	assert_int_equal(line_health(1000, true, 1000000), 500); /* by half at most */
+	assert_int_equal(line_health(150, true, 5000000), 100);
+	assert_int_equal(line_health(1000, false, 0), 500);
+	assert_int_equal(line_health(300, false, 0), 150);
+	assert_int_equal(
+	    line_health(150, false, 0), 0); /* nothing worth a step is left */
+	assert_int_equal(line_health(0, true, 0), 100);
+	assert_int_equal(line_health(950, true, 0), 1000);
+	assert_int_equal(line_health(500, true, 550000), 550);
+	for (int i = 0; i < 5; i++)
+		health = line_health(health, false, 0);
+	assert_int_equal(health, 0);
 }
 
 static void
@@ -151,7 +249,11 @@ main(void)
 		cmocka_unit_test(test_permutation_follows_the_seed),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_promises),
+		cmocka_unit_test(test_promises_are_made_when_the_ticket_is_given),
+		cmocka_unit_test(test_nobody_waits_for_a_hole),
+		cmocka_unit_test(test_health),
 		cmocka_unit_test(test_asking_again),
 	};
 

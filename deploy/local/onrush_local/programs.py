@@ -36,7 +36,7 @@ PROGRAMS = (
     Program("order", 8082, role="onrush_order", asks=("ONRUSH_COUPON_URL",)),
     Program("reservation", 8083, role="onrush_reservation"),
     Program("keeper", 8097, role="onrush_keeper", asks=("ONRUSH_COUPON_URL",)),
-    Program("queue", 8084, role="onrush_queue"),
+    Program("queue", 8084, role="onrush_queue", asks=("ONRUSH_RESERVATION_URL",)),
     Program("gateway", 8080, asks=tuple(UPSTREAMS)),
 )
 ENGINE_PORTS = {"pg": 15432, "redis": 16379, "kafka": 19092, "kafka-controller": 19093}
