@@ -20,7 +20,8 @@ AGAIN = {0, 202, 429, 502, 503, 504}
 
 
 class Storm:
-    """Requests are numbered; request() says what one is, result() what its 200 promised."""
+    """Requests are numbered; request() says what one is, headers() what else goes with it,
+    result() what its 200 promised."""
 
     def __init__(self, port, clients=32):
         self.port, self.clients = port, clients
@@ -37,6 +38,10 @@ class Storm:
     def request(self, number):
         """The path and the body of a POST, always the same for the same number."""
         raise NotImplementedError
+
+    def headers(self, number):
+        """Further headers, {name: value}."""
+        return {}
 
     def result(self, number, data):
         """What a 200 says, which must be the same when the request is repeated."""
@@ -84,8 +89,9 @@ class Storm:
             reader, writer = connection
             path, body = self.request(number)
             text = json.dumps(body)
+            more = "".join(f"{k}: {v}\r\n" for k, v in self.headers(number).items())
             writer.write(
-                f"POST {path} HTTP/1.1\r\nHost: onrush\r\nIdempotency-Key: {number}\r\n"
+                f"POST {path} HTTP/1.1\r\nHost: onrush\r\nIdempotency-Key: {number}\r\n{more}"
                 f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
             )
             status, body, keep = await asyncio.wait_for(self._answer(reader), 20)
