@@ -155,3 +155,22 @@ pages_send_to_line(struct rq *rq, int64_t line)
 	rq_header(rq, STR("Vary"), STR("Accept"));
 	return rq_reply(rq, 303, STR_NULL, STR_NULL);
 }
+
+str
+pages_pass(const struct http_head *head)
+{
+	static const str name = STR_INIT("onrush_pass=");
+	str rest = http_header(head, STR("cookie"));
+
+	if (!http_method_is_safe(head->method))
+		return STR_NULL;
+	while (rest.n > 0) {
+		str one;
+
+		rest = str_cut(rest, ';', &one);
+		one = str_trim(one);
+		if (str_starts(one, name))
+			return (str){ one.p + name.n, one.n - name.n };
+	}
+	return STR_NULL;
+}

@@ -21,6 +21,11 @@ bool pages_wanted(const struct http_head *head);
  * what it asked for now when it is served. */
 rq_next pages_send_to_line(struct rq *rq, int64_t line) MUST_USE;
 
+/* The pass that the waiting room left in a cookie: what a browser shows where a program
+ * sends Authorization. STR_NULL without one, and for calls that change something: another
+ * site can make a browser send those. */
+str pages_pass(const struct http_head *head);
+
 /* Is this tag one of those in an If-None-Match field (RFC 9110, 13.1.2)? */
 bool pages_tag_matches(str field, str tag);
 

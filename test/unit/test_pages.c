@@ -160,11 +160,41 @@ test_a_long_way_back_is_left_out(void **state)
 	assert_string_equal(rig_header(&reply, "Location"), "/waiting-room?line=7");
 }
 
+static void
+assert_pass(const char *method, const char *cookie, const char *want)
+{
+	char text[256];
+	size_t scanned = 0;
+	struct http_head head;
+	enum err err;
+
+	snprintf(text, sizeof(text), "%s /seats/8 HTTP/1.1\r\nHost: t\r\n%s\r\n", method,
+	    cookie);
+	assert_int_equal(
+	    http_parse_request(str_of(text), &scanned, &head, &err), HTTP_PARSE_DONE);
+	assert_true(str_eq(pages_pass(&head), str_of(want)));
+	assert_int_equal(pages_pass(&head).p == NULL, want == NULL);
+}
+
+static void
+test_the_pass_in_a_cookie(void **state)
+{
+	(void)state;
+	assert_pass("GET", "Cookie: onrush_pass=a.b.c\r\n", "a.b.c");
+	assert_pass("HEAD", "Cookie: x=1; onrush_pass=a.b.c;y=2\r\n", "a.b.c");
+	assert_pass("GET", "Cookie: xonrush_pass=a; onrush_passes=b\r\n", NULL);
+	assert_pass("GET", "Cookie: ;;\r\n", NULL);
+	assert_pass("GET", "", NULL);
+	assert_pass("POST", "Cookie: onrush_pass=a.b.c\r\n", NULL);
+	assert_pass("DELETE", "Cookie: onrush_pass=a.b.c\r\n", NULL);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_the_pass_in_a_cookie),
 		cmocka_unit_test_setup_teardown(test_pages_are_their_files, start, stop),
 		cmocka_unit_test_setup_teardown(
 		    test_who_has_the_page_is_told_so, start, stop),

@@ -160,10 +160,12 @@ function refused({ error, message }) {
 
 /* The same pass never gets a worse place, whichever of several servers answers. */
 function accepted(data) {
-  const known = data.token === place.token ? place : { user: place.user };
-  const order = data.queueOrder ?? known.best;
-  const best = Math.min(order, known.best ?? order);
-  remember({ ...known, token: data.token, first: known.first ?? order, best });
+  const next = data.token === place.token ? { ...place } : { user: place.user, token: data.token };
+  if (data.queueOrder !== null) {
+    next.first ??= data.queueOrder;
+    next.best = Math.min(data.queueOrder, next.best ?? data.queueOrder);
+  }
+  remember(next);
   return { state: stateOf(data), data };
 }
 
@@ -241,6 +243,16 @@ function complain(trouble) {
 /* --- going on ------------------------------------------------------------------------ */
 
 /*
+ * The pass for the gateway, when it is not a script that asks for what it guards; "" takes
+ * it away.
+ */
+function showPass(pass) {
+  const safely = location.protocol === 'https:' ? '; secure' : '';
+  const gone = pass === '' ? '; max-age=0' : '';
+  document.cookie = `onrush_pass=${pass}; path=/; samesite=lax${safely}${gone}`;
+}
+
+/*
  * Goes to where we were sent from, once with each pass: who is sent back with it gets a
  * link instead of going round in circles.
  */
@@ -259,6 +271,7 @@ function goOn() {
 function enter(next) {
   show(next);
   complain(undefined);
+  if (next.state === 'served') showPass(place.token);
   if (next.state === 'served' && goal) goOn();
   switch (next.state) {
     case 'soon':
@@ -381,6 +394,7 @@ async function leave() {
     return;
   }
   unfollow();
+  showPass('');
   remember({ user: place.user, left: true });
   wake();
 }
