@@ -22,10 +22,11 @@
 #include "base/str.h"
 
 /*
- * How old a copy of a line's numbers may be that is acted on. A slot that becomes free is
- * given again only after a second of the line's clock (line_script.c), which is longer.
+ * How old a copy of a line's numbers may be that is acted on, here and again at a gateway
+ * that has them from here. A slot that becomes free is given again only after a second of
+ * the line's clock (line_script.c), which is longer than both.
  */
-#define LINE_COPY_US INT64_C(200000)
+#define LINE_COPY_US INT64_C(400000)
 
 enum {
 	LINE_SEED_SIZE = 32,

@@ -40,9 +40,10 @@ extern struct redis_script line_tick;
 extern struct redis_script line_open;
 
 /*
- * KEYS: q:{N}. ARGV: run, next, bound, serving, floor, shuffled, holes, paces, then what
- * was revoked: tickets while shuffled is -1, else places. Makes a line that was lost. 1,
- * or 0 if somebody else has.
+ * KEYS: q:{N}. ARGV: run, next, bound, serving, floor, shuffled, holes, paces, the first
+ * byte of gone and gone as far as the caller knows them, then what was revoked: tickets
+ * while shuffled is -1, else places. Makes a line that was lost. 1, or 0 if somebody else
+ * has.
  */
 extern struct redis_script line_restore;
 

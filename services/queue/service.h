@@ -2,7 +2,7 @@
  * The queue service's inside: what one worker owns. Nothing is shared between workers but
  * settings and pass keys.
  *
- *   api ──> lines (copies, ≤ 200 ms old) ──tick, every 100 ms──> Redis: the live lines
+ *   api ──> lines (copies, ≤ 400 ms old) ──tick, every 100 ms──> Redis: the live lines
  *    │        ├────────sync, every second──────> PostgreSQL: settings, bounds
  *    │        └──────> shop ──every second─────> reservation: its health, what is left
  *    └────> desk (who has which ticket) ──one script a turn──> Redis

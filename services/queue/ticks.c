@@ -24,7 +24,7 @@
 
 enum {
 	TICK_ARGS = 16,
-	RESTORE_ARGS = 8,
+	RESTORE_ARGS = 10,
 	REVOKED_MAX = 10000,
 	SEEN_MAX = 65536, /* in one tick */
 };
@@ -378,6 +378,8 @@ send_restore(struct line *line, const struct line_view *v, int64_t first, str re
 	args[5] = number(arena, v->shuffled);
 	args[6] = str_of(holes);
 	args[7] = str_of(paces);
+	args[8] = number(arena, v->gone_from);
+	args[9] = buf_str(&line->gone);
 	for (size_t i = 0; i < count; i++)
 		args[RESTORE_ARGS + i] = places[i];
 	line->asking = true;

@@ -1,68 +1,10 @@
 """The waiting line: tickets in order, a hard limit, expiry, and Redis that forgets."""
 
-import base64
-import json
 import threading
 import time
 
 import pytest
-
-UNLIMITED = {"rate": -1, "noShowMs": -1}
-
-
-def until(condition, seconds=20):
-    """Waits for a condition; its value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.02)
-    return value
-
-
-class Line:
-    """One line of a queue service, as a client and as its operator."""
-
-    def __init__(self, world, number, **settings):
-        self.world, self.number = world, number
-        body = {"line": number, "name": f"Line {number}"} | settings
-        answer = world.admin("queue").post("/admin/queue/lines", body)
-        assert answer.status == 200, answer.json
-        until(lambda: self.serving_answer().status == 200)
-
-    def serving_answer(self):
-        return self.world.client("queue").get(f"/queue/serving?line={self.number}")
-
-    def serving(self):
-        return self.serving_answer().data
-
-    def change(self, **settings):
-        answer = self.world.admin("queue").call(
-            "PUT", f"/admin/queue/lines/{self.number}", settings
-        )
-        assert answer.status == 200, answer.json
-
-    def _headers(self, token):
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    def take(self, user, token=None):
-        return self.world.client("queue").call(
-            "POST", "/queue/tokens", {"userId": user, "line": self.number}, self._headers(token)
-        )
-
-    def status(self, user, token=None):
-        path = f"/queue/tokens/status/{user}?line={self.number}"
-        return self.world.client("queue").call("GET", path, None, self._headers(token))
-
-    def leave(self, user):
-        return self.world.client("queue").call("DELETE", f"/queue/tokens/{user}?line={self.number}")
-
-    def active(self, users):
-        return [u for u in users if self.status(u).data["status"] == "ACTIVE"]
-
-
-def claims(token):
-    part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+from api.lines import UNLIMITED, Line, active_places, claims, until
 
 
 @pytest.fixture
@@ -145,12 +87,7 @@ def test_the_limit_holds_at_every_instant(queue):
 
     def observe():
         while not done.is_set():
-            seen = line.serving()
-            size = seen["serving"] - 8 * seen["goneFrom"] + 1
-            gone = base64.urlsafe_b64decode(seen["gone"] + "=" * (-len(seen["gone"]) % 4))
-            bits = "".join(f"{byte:08b}" for byte in gone).ljust(size, "0")
-            places = range(seen["floor"] + 1, seen["serving"] + 1)
-            most.append(sum(bits[p - 8 * seen["goneFrom"]] == "0" for p in places))
+            most.append(len(active_places(line.serving())))
 
     done = threading.Event()
     observer = threading.Thread(target=observe)
@@ -213,43 +150,56 @@ def test_the_opening_shuffles_with_the_committed_seed(queue):
     assert queue.sql("select shuffled from queue.lines where line_id = 1") == [(30,)]
 
 
-def test_redis_is_wiped_and_passes_keep_their_places(queue):
-    line = Line(queue, 1, maxActive=2, **UNLIMITED)
-    tokens = {user: line.take(user).data["token"] for user in range(1, 11)}
-    until(lambda: line.serving()["serving"] == 2)
-    queue.redis_client().flushall()
-    until(lambda: line.take(99).status == 200)
-    # Somebody new stands behind everybody, known or not.
-    assert claims(line.take(99).data["token"])["num"] > 10
-    for user, token in tokens.items():
-        assert line.take(user, token).data["token"] == token
-        assert line.status(user).data["token"] == token
-    assert line.active(range(1, 11)) == [1, 2]
-    assert line.status(3).data["queueOrder"] == 1
-    assert line.status(10).data["queueOrder"] == 8
-    assert line.serving()["serving"] == 2
+def test_idle_users_lose_their_place(queue):
+    line = Line(queue, 1, maxActive=2, idleMs=1500, **UNLIMITED)
+    for user in (1, 2, 3):
+        line.take(user)
+    until(lambda: line.active([1, 2]) == [1, 2])
+    # 1 goes on asking, 2 does not.
+    until(lambda: line.status(1).data["status"] == "ACTIVE" and line.serving()["serving"] == 3)
+    assert line.status(2).data["status"] == "EXPIRED"
+    assert line.active([1, 3]) == [1, 3]
 
 
-def test_redis_is_wiped_while_the_service_is_down(queue):
-    line = Line(queue, 1, maxActive=2, **UNLIMITED)
-    tokens = {user: line.take(user).data["token"] for user in range(1, 6)}
-    until(lambda: queue.sql("select serving from queue.lines where line_id = 1") == [(2,)])
-    queue.kill("queue")
-    queue.redis_client().flushall()
-    queue.start("queue")
-    assert claims(line.take(50).data["token"])["num"] > 5
-    assert line.take(5, tokens[5]).data["token"] == tokens[5]
-    assert line.status(5).data["queueOrder"] == 3
-    # Who shows nothing gets a new ticket, at the end.
-    assert claims(line.take(4).data["token"])["num"] > 5
+def test_a_revoked_pass_is_over(queue):
+    line = Line(queue, 1, maxActive=1, **UNLIMITED)
+    tokens = {user: line.take(user).data["token"] for user in (1, 2, 3)}
+    until(lambda: line.active([1, 2, 3]) == [1])
+    assert line.revoke(1).status == 200  # while active
+    assert line.revoke(2).status == 200  # while waiting
+    until(lambda: active_places(line.serving()) == [3])
+    assert line.status(1, tokens[1]).error == "TOKEN_NOT_FOUND"
+    assert line.number_of(1, tokens[1]) == 4 and line.number_of(2, tokens[2]) == 5
+    assert line.revoke(77).error == "TOKEN_NOT_FOUND"
+    assert queue.sql("select ticket, user_id from queue.revoked order by 1") == [(1, 1), (2, 2)]
 
 
-def test_a_restart_forgets_nothing(queue):
-    line = Line(queue, 1, maxActive=2, **UNLIMITED)
-    tokens = {user: line.take(user).data["token"] for user in range(1, 6)}
-    queue.kill("queue")
-    queue.start("queue")
-    assert {u: line.status(u).data["token"] for u in tokens} == tokens
+def test_promises_get_better_only(queue):
+    """A slower line promises less to who comes now, and keeps what it promised before."""
+    line = Line(queue, 1, maxActive=0, activeMs=1000)
+    line.change(maxActive=1000, rate=100, soldOut=True)  # and nobody is served
+    until(lambda: line.serving()["pace"] == 100000)
+    for user in range(1, 11):
+        line.take(user)
+    before = line.status(10).data
+    assert (before["queueOrder"], before["remainingTime"]) == (10, 1)
+    line.change(rate=1, maxActive=0, soldOut=False)
+    until(lambda: line.serving()["pace"] == 1)
+    late = until(lambda: (a := line.take(11)).status == 200 and a.data)
+    assert late["remainingTime"] == 11000
+    assert line.status(10).data["remainingTime"] == 1
+    line.change(rate=10, maxActive=1000)
+    until(lambda: line.status(11).data["remainingTime"] <= 2)
+
+
+def test_how_true_the_promises_were_is_measured(queue):
+    line = Line(queue, 1, maxActive=1000, rate=0)
+    for user in range(1, 4):
+        assert line.take(user).data["status"] == "WAITING"
+    line.change(rate=1000)
+    until(lambda: line.active([1, 2, 3]) == [1, 2, 3])
+    count = "onrush_queue_wait_to_promise_ratio_count"
+    assert until(lambda: queue.client("queue").metrics()[count]) >= 1
 
 
 def test_forged_borrowed_and_replayed_passes(queue):
@@ -310,27 +260,3 @@ def test_bad_admin_calls(queue):
     assert admin.call("PUT", "/admin/queue/lines/9", {"rate": 1}).error == "LINE_NOT_FOUND"
     names = {line["name"] for line in admin.get("/admin/queue/lines").data["lines"]}
     assert names == {"General", "Three"}
-
-
-def test_two_instances_are_one_line(queue):
-    line = Line(queue, 1, maxActive=2, **UNLIMITED)
-    queue.start("queue-1")
-    second = queue.client("queue-1")
-    numbers = []
-    for user in range(1, 21):
-        client = second if user % 2 else queue.client("queue")
-        token = client.post("/queue/tokens", {"userId": user, "line": 1}).data["token"]
-        numbers.append(claims(token)["num"])
-    assert numbers == list(range(1, 21))
-    until(lambda: line.serving()["serving"] == 2)
-    path = "/queue/serving?line=1"
-    until(lambda: second.get(path).data["serving"] == line.serving()["serving"])
-
-
-def test_redis_away_is_an_honest_503(make_world):
-    world = make_world(redis=True)
-    world.start("queue")
-    world.redis.stop()
-    until(lambda: world.client("queue").post("/queue/tokens", {"userId": 1}).status == 503)
-    world.redis.start()
-    until(lambda: world.client("queue").post("/queue/tokens", {"userId": 1}).status == 200)
