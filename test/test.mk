@@ -19,6 +19,10 @@ test-setup:
 	@deploy/local/setup build run postgres redis kafka test && \
 	    test/setup-venv $(PYTHON) $(VENV) || { echo "0 passed, 1 failed"; exit 1; }
 
+.PHONY: screenshot
+screenshot: test-setup all ## take the pictures of the waiting room in docs/images anew
+	@B=$(B) $(VENV)/bin/python test/e2e/screenshot.py
+
 # What `make -s print-UNIT` answers is how test/run.py learns the programs.
 print-%:
 	@echo $($*)

@@ -1,0 +1,52 @@
+"""Lines with waiting rooms before them."""
+
+import itertools
+import json
+import time
+from urllib.parse import quote
+
+ROOM = "/waiting-room"
+NUMBERS = itertools.count(1)
+OPEN = {"maxActive": 100_000, "rate": -1}
+# Where visitors are sent on to: any address of the same site.
+SHOP = "/queue/serving?line=0"
+
+
+class Line:
+    """A line of its own for each test, as its operator and the others in it."""
+
+    def __init__(self, world, **settings):
+        self.world, self.number = world, next(NUMBERS)
+        body = {"line": self.number, "name": "A line", "maxActive": 0, "noShowMs": -1}
+        answer = world.admin().post("/admin/queue/lines", body | settings)
+        assert answer.status == 200, answer.json
+
+    def change(self, **settings):
+        answer = self.world.admin().put(f"/admin/queue/lines/{self.number}", settings)
+        assert answer.status == 200, answer.json
+
+    def join(self, *users):
+        """The tokens that these users get."""
+        bodies = ({"userId": user, "line": self.number} for user in users)
+        return [self.world.client().post("/queue/tokens", b).data["token"] for b in bodies]
+
+    def status(self, user):
+        return self.world.client().get(f"/queue/tokens/status/{user}?line={self.number}")
+
+    def room(self, user=None, to=None):
+        """The waiting room's address for somebody."""
+        user = f"&userId={user}" if user else ""
+        return f"{ROOM}?line={self.number}{user}" + (f"&to={quote(to)}" if to else "")
+
+    def noted(self, visitor):
+        """What a visitor's browser has noted of the line."""
+        return json.loads(visitor.page.evaluate(f"localStorage['onrush.line.{self.number}']"))
+
+
+def until(condition, seconds=20):
+    """Waits for a condition; its value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.02)
+    return value
