@@ -19,3 +19,9 @@ bench: ## measure this machine (BENCH_ROWS=coupons,orders: only these)
 	@deploy/local/setup $(STACK_PARTS)
 	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench $(B)/bin/onrush-bench-chain
 	@B=$(B) test/bench/bench.py
+
+.PHONY: queue-growth
+queue-growth: ## what a waiting line of up to 10 million costs
+	@deploy/local/setup $(STACK_PARTS)
+	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench
+	@B=$(B) test/bench/queue_growth.py
