@@ -10,20 +10,24 @@ export function expect(...statuses) {
   http.setResponseCallback(http.expectedStatuses(...statuses));
 }
 
-function call(method, name, path, body) {
+function call(method, name, path, body, pass) {
+  const headers = body ? { 'Content-Type': 'application/json' } : {};
+  if (pass) {
+    headers.Authorization = `Bearer ${pass}`;
+  }
   return http.request(method, BASE_URL + path, body && JSON.stringify(body), {
-    headers: body ? { 'Content-Type': 'application/json' } : {},
+    headers,
     tags: { name },
     timeout: '10s',
   });
 }
 
-function post(name, path, body) {
-  return call('POST', name, path, body);
+function post(name, path, body, pass) {
+  return call('POST', name, path, body, pass);
 }
 
-function get(name, path) {
-  return call('GET', name, path, null);
+function get(name, path, pass) {
+  return call('GET', name, path, null, pass);
 }
 
 export function publishCoupon(userId, couponId) {
@@ -57,6 +61,40 @@ export function order(userId, products) {
 
 export function readOrder(orderId) {
   return get('order status', `/api/v1/orders/${orderId}`);
+}
+
+// A place in the general line.
+export function takeToken(userId) {
+  return post('queue token', '/queue/tokens', { userId });
+}
+
+export function readStatus(userId) {
+  return get('queue status', `/queue/tokens/status/${userId}`);
+}
+
+// What needs a pass.
+export function readConcerts(pass) {
+  return get('concerts', '/concerts', pass);
+}
+
+export function readDates(concertId, pass) {
+  return get('dates', `/concerts/${concertId}/available-dates`, pass);
+}
+
+export function readSeats(dateId, pass) {
+  return get('seats', `/concerts/${dateId}/available-seats`, pass);
+}
+
+export function reserve(userId, seatId, pass) {
+  return post('reserve seat', '/concerts/reserve-seat', { userId, seatId }, pass);
+}
+
+export function pay(userId, reservationId) {
+  return post('pay', '/payments', { userId, reservationId });
+}
+
+export function readPayment(paymentId) {
+  return get('payment status', `/payments/${paymentId}`);
 }
 
 function parse(response) {
@@ -120,6 +158,76 @@ export function checkOrdered(response, userId, totalAmount) {
 export function checkCompleted(response) {
   return checkData(response, {
     'the order is completed after two seconds': (d) => d.status === 'COMPLETED',
+  });
+}
+
+export function checkToken(response, userId) {
+  return checkData(response, {
+    'a token, and how long it takes': (d) =>
+      typeof d.token === 'string' && d.token.length > 0 && d.userId === userId &&
+      d.queueOrder >= 0 && d.remainingTime >= 0,
+  });
+}
+
+// The token is the same on every ask.
+export function checkSameToken(response, token) {
+  return check(response, {
+    'the token is the same': (r) => r.status === 200 && r.body.includes(`"token":"${token}"`),
+  });
+}
+
+// A position and a time to wait may get better only; `last` is what was told before.
+export function checkStatus(response, last) {
+  return checkData(response, {
+    'the position gets no worse': (d) => d.queueOrder <= last.queueOrder,
+    'the time to wait gets no longer': (d) => d.remainingTime <= last.remainingTime,
+    'the token stays the same': (d) => d.token === last.token,
+  });
+}
+
+export function checkConcerts(response, count) {
+  return checkData(response, {
+    'all concerts are there': ({ concerts }) =>
+      concerts.length === count && concerts.every((c) => c.id > 0 && c.name),
+  });
+}
+
+export function checkDates(response, concertId, count) {
+  return checkData(response, {
+    'all dates of the concert are there': ({ concerts }) =>
+      concerts.length === count &&
+      concerts.every((d) => d.id > 0 && d.concertId === concertId && d.date),
+  });
+}
+
+export function checkSeats(response) {
+  return checkData(response, {
+    'free seats have ids, numbers and prices': ({ seats }) =>
+      seats.length > 0 && seats.every((s) => s.seatId > 0 && s.seatNo > 0 && s.price >= 0),
+  });
+}
+
+// One seat is held for the user, or somebody else was faster.
+export function checkReserved(response, userId, seatId) {
+  const { data } = parse(response);
+  return check(response, {
+    'held or taken': (r) =>
+      (r.status === 200 && data.userId === userId && data.status === 'HELD' &&
+        data.seatIds.length === 1 && data.seatIds[0] === seatId) ||
+      (r.status === 409 && errorOf(r) === 'SEAT_TAKEN'),
+  });
+}
+
+export function checkPaying(response, userId, reservationId) {
+  return checkData(response, {
+    'the payment is taken': (d) =>
+      d.paymentId > 0 && d.userId === userId && d.reservationId === reservationId,
+  });
+}
+
+export function checkPaid(response) {
+  return checkData(response, {
+    'the payment is completed after a second': (d) => d.status === 'COMPLETED',
   });
 }
 

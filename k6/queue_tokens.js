@@ -1,0 +1,58 @@
+// Tokens: a thousand people more every ten seconds, up to ten thousand who all ask for their
+// token again and again, at once or after a second.
+//
+//   FIRST_USER  the first of the users, who must never have asked (1)
+//   P95_MS      the limit for the 95th percentile (1000)
+
+import { sleep } from 'k6';
+import { Counter } from 'k6/metrics';
+import { checkSameToken, checkToken, expect, takeToken } from './lib/api.js';
+import { person } from './lib/line.js';
+import { stages } from './lib/scale.js';
+import { summaryOf, trendStats } from './lib/summary.js';
+
+const tokens = new Counter('tokens');
+
+let mine = null; // of this person
+
+export const options = {
+  scenarios: {
+    queue_tokens: {
+      executor: 'ramping-vus',
+      startVUs: 0,
+      stages: stages([[100, 10000], [10, 10000], [10, 0]]),
+      gracefulRampDown: '15s',
+    },
+  },
+  thresholds: {
+    http_req_failed: ['rate==0'],
+    http_req_duration: [`p(95)<${__ENV.P95_MS || 1000}`],
+    checks: ['rate==1'],
+  },
+  summaryTrendStats: trendStats,
+};
+
+expect(200);
+
+// The whole answer is looked at once: to take each apart costs more than to ask for it, and
+// k6 runs on the cores that it measures.
+function checkAnswer(answer, userId) {
+  if (mine !== null) {
+    return checkSameToken(answer, mine);
+  }
+  const right = checkToken(answer, userId);
+  if (right) {
+    mine = answer.json('data.token');
+  }
+  return right;
+}
+
+export default function () {
+  const userId = person();
+  if (checkAnswer(takeToken(userId), userId)) {
+    tokens.add(1);
+  }
+  sleep(Math.random() < 0.5 ? 0 : 1);
+}
+
+export const handleSummary = summaryOf('queue_tokens');
