@@ -1,7 +1,7 @@
 /*
  * What the waiting room says, by language: a translation is one more table with the same
  * names. {time} is a time such as "5 minutes" in that language. For a state there are
- * <state>Heading and <state>Lead; the other names are those of data-text in the page.
+ * <state>Heading and <state>Lead; the other names are those of data-text and data-label in the page.
  */
 export const TEXTS = {
   en: {

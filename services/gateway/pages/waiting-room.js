@@ -18,6 +18,7 @@ const BACKOFF_MS = { first: 1 * MS, most: 30 * MS };
 const SELDOM_MS = 10 * MS; // between asks when nothing is to be expected soon
 const FOLLOWED_MS = 60 * MS; // between asks while events come
 const FOLLOW_AGAIN_MS = 30 * MS; // after events ended
+const SCATTER_MS = 5 * MS; // over which those ask who lost their events together
 const READ_OUT_MS = 60 * MS; // between numbers that are read out
 const LONG_S = 6 * 3600; // beyond it no time is named
 
@@ -326,6 +327,7 @@ async function run() {
     try {
       const next = await ask();
       failures = 0;
+      if (place.token !== undefined) follow();
       await sleep(spread(enter(next)));
     } catch (trouble) {
       if (!(trouble instanceof NoAnswer)) throw trouble;
@@ -338,14 +340,15 @@ async function run() {
 
 /* --- events -------------------------------------------------------------------------- */
 
+let following = false; // follow() runs
 let follows = false; // events come
 let unfollow = () => {};
 
 /* Follows one stream of events to its end. */
 function listen() {
-  if (place.token === undefined) return undefined;
+  const { token } = place;
+  if (token === undefined) return undefined;
   return new Promise((resolve) => {
-    const { token } = place;
     const source = new EventSource(at('events'));
     unfollow = () => {
       source.close();
@@ -359,7 +362,7 @@ function listen() {
     };
     source.onerror = () => {
       unfollow();
-      wake();
+      setTimeout(wake, Math.random() * SCATTER_MS);
     };
   });
 }
@@ -369,6 +372,8 @@ function listen() {
  * tab follows the line, and the others ask.
  */
 async function follow() {
+  if (following || navigator.locks === undefined) return;
+  following = true;
   for (;;) {
     await navigator.locks.request(key, listen);
     await new Promise((resolve) => {
@@ -424,6 +429,8 @@ function prepare() {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll('[data-text]'))
     element.textContent = texts[element.dataset.text];
+  for (const element of document.querySelectorAll('[data-label]'))
+    element.setAttribute('aria-label', texts[element.dataset.label]);
   $('heading').tabIndex = -1;
   if (goal) $('continue').href = goal;
   $('who').addEventListener('submit', onWho);
@@ -457,7 +464,6 @@ function begin() {
   if (user !== null && isUser(user) && user !== place.user) remember({ user });
   show({ state: 'joining' });
   run();
-  if (navigator.locks !== undefined) follow();
 }
 
 begin();
