@@ -53,6 +53,7 @@ httpc_new(struct loop *loop, const struct httpc_conf *conf)
 	LIST_INIT(&c->others);
 	c->queue_waits = loop_waits_new(loop, conf->queue_us, on_call_wait);
 	c->response_waits = loop_waits_new(loop, conf->response_us, on_call_wait);
+	c->stream_waits = loop_waits_new(loop, conf->stream_us, on_call_wait);
 	c->connect_waits = loop_waits_new(loop, conf->connect_us, peer_on_wait);
 	c->idle_waits = loop_waits_new(loop, conf->idle_us, peer_on_wait);
 	c->over_job.run = on_over;
@@ -73,14 +74,23 @@ new_call(struct httpc *c)
 	return call;
 }
 
-/* Calls back: the one place where a call ends. */
+/* Calls back: the one place where a call ends, but for httpc_stop. */
 static void
 end_call(struct call *call, enum err err, const struct httpc_response *response)
 {
+	loop_wait_stop(&call->wait);
+	if (call->sink != NULL)
+		call->sink->end(call->arg, err);
+	else
+		call->cb(call->arg, err, response);
+	httpc_put_call(call);
+}
+
+void
+httpc_put_call(struct call *call)
+{
 	struct httpc *c = call->client;
 
-	loop_wait_stop(&call->wait);
-	call->cb(call->arg, err, response);
 	if (c->spare_count == SPARE_MAX || c->ended) {
 		free(call);
 		return;
@@ -159,6 +169,7 @@ release(struct httpc *c)
 	}
 	loop_waits_free(c->queue_waits);
 	loop_waits_free(c->response_waits);
+	loop_waits_free(c->stream_waits);
 	loop_waits_free(c->connect_waits);
 	loop_waits_free(c->idle_waits);
 	buf_fini(&c->out);
@@ -223,6 +234,7 @@ httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, v
 	call->request = *request;
 	call->cb = cb;
 	call->arg = arg;
+	call->sink = NULL;
 	call->peer = NULL;
 	call->again = false;
 	if (c->ended)
@@ -348,6 +360,7 @@ httpc_broken(struct peer *p)
 	bool stale = p->used && !p->heard;
 	bool resend = !p->sent_any || (stale && call->request.repeatable);
 
+	call->peer = NULL;
 	peer_close(p);
 	if (stale)
 		while (!LIST_EMPTY(&c->idle))

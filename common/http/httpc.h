@@ -22,8 +22,11 @@ struct httpc_conf {
 	int64_t queue_us; /* how long one may wait; then ERR_OVERLOAD */
 	int64_t connect_us;  /* then ERR_UNAVAILABLE */
 	int64_t response_us; /* from sent to complete; then ERR_TIMEOUT */
-	int64_t idle_us;     /* an unused connection is closed; less than the server's */
-	size_t max_response; /* bytes of a response's body; more is ERR_BAD_GATEWAY */
+	int64_t
+	    stream_us;   /* between two pieces of a streamed response; then ERR_TIMEOUT */
+	int64_t idle_us; /* an unused connection is closed; less than the server's */
+	size_t max_response; /* bytes of a body that is kept; more is streamed or
+			      * ERR_BAD_GATEWAY */
 };
 
 /* Everything is borrowed until the callback was called. */
@@ -36,12 +39,26 @@ struct httpc_request {
 	str body;        /* p == NULL: no body, no Content-Length */
 	bool repeatable; /* may be sent again when a kept-alive connection turns out dead
 			  * before a byte of the response came: GET, or with a key */
+	bool streamed;   /* a body that is longer than max_response, or whose length
+			  * nobody knows, may come in pieces: see httpc_response */
 };
+
+struct call;
 
 /* Borrowed until the callback or step returns. */
 struct httpc_response {
 	const struct http_head *head;
-	str body;
+	str body;          /* all of it, or with `more` what came so far */
+	struct call *more; /* the rest comes to who calls httpc_follow before the callback
+			    * or step returns; if nobody does, the connection is closed */
+};
+
+/* Who takes the pieces of a response; called from the loop. */
+struct httpc_sink {
+	void (*piece)(void *arg, str bytes);
+	/* Once, the last: ERR_OK, or why the rest does not come: ERR_TIMEOUT,
+	 * ERR_BAD_GATEWAY, ERR_DRAINING. */
+	void (*end)(void *arg, enum err err);
 };
 
 /* err is ERR_OK and response set, or why there is none: ERR_UNAVAILABLE (never sent),
@@ -57,6 +74,13 @@ void httpc_free(struct httpc *c); /* pending requests get ERR_DRAINING; NULL is 
  * returns. */
 void
 httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, void *arg);
+
+void httpc_follow(struct call *call, const struct httpc_sink *sink, void *arg);
+/* Reads nothing more until httpc_resume: the server has to wait. */
+void httpc_pause(struct call *call);
+void httpc_resume(struct call *call);
+/* The rest is not wanted: closes the connection; nothing is called any more. */
+void httpc_stop(struct call *call);
 
 /* How many are connected, busy and waiting: for metrics and tests. */
 void httpc_stats(const struct httpc *c, size_t *conns, size_t *busy, size_t *queued);

@@ -1,11 +1,12 @@
 /*
- * What the two files of the HTTP client share and nobody else includes.
+ * What the files of the HTTP client share and nobody else includes.
  *
  *   httpc ─owns─┬─> call ──(while it is served)──> peer ─> socket
  *               │     └── in `queue`, or in `over` until its callback is called
  *               └─> peer: the idle ones are a stack, the last used is used first
  *
  *   httpc.c       the pool: which call goes to which connection, and when it is given up
+ *   httpc_stream.c  a call whose response comes in pieces
  *   httpc_peer.c  one connection: connecting, sending, receiving
  *
  * A connection tells the pool what became of it and never touches another one. It is
@@ -31,7 +32,8 @@ struct call {
 	struct httpc *client;   /* borrowed */
 	struct httpc_request request;
 	httpc_cb *cb;
-	void *arg;             /* borrowed until cb was called */
+	const struct httpc_sink *sink; /* borrowed; once its response is streamed */
+	void *arg;             /* borrowed until cb was called, or the sink's end */
 	struct peer *peer;     /* borrowed; while it is served */
 	struct loop_wait wait; /* in the queue, then for the response */
 	enum err err;          /* in `over` */
@@ -60,10 +62,13 @@ struct peer {
 	size_t scanned; /* of the head, by the parser */
 	int fd;
 	enum peer_state state;
-	bool used;     /* has answered before: may be dead without our knowing */
-	bool sent_any; /* of this request */
-	bool heard;    /* any byte of this response */
-	bool has_head; /* in `head`; the body is coming */
+	bool used;       /* has answered before: may be dead without our knowing */
+	bool sent_any;   /* of this request */
+	bool heard;      /* any byte of this response */
+	bool has_head;   /* in `head`; the body is coming */
+	bool streams;    /* what came of the body has been given to the call's sink */
+	bool paused;     /* the sink takes nothing now */
+	bool keep_alive; /* says the head of what is streamed */
 };
 
 TAILQ_HEAD(call_list, call);
@@ -90,6 +95,7 @@ struct httpc {
 
 	struct loop_waits *queue_waits, *response_waits; /* owned */
 	struct loop_waits *connect_waits, *idle_waits;   /* owned */
+	struct loop_waits *stream_waits;                 /* owned */
 	struct loop_job over_job;                        /* calls back what is over */
 	struct loop_job pump_job; /* opens connections for what waits */
 	bool ended;               /* httpc_free was called */
@@ -103,6 +109,7 @@ struct httpc {
 bool peer_connect(struct httpc *c); /* false: failed at once, errno says why */
 void peer_send(struct peer *p, struct call *call);
 void peer_idle(struct peer *p); /* ready for a request */
+void peer_pause(struct peer *p, bool paused);
 void peer_close(struct peer *p);
 void peer_on_wait(struct loop_wait *w);
 
@@ -111,6 +118,12 @@ void httpc_connected(struct peer *p);
 void httpc_not_connected(struct httpc *c, int error);
 void httpc_answered(struct peer *p, const struct httpc_response *response, bool reuse);
 void httpc_broken(struct peer *p);
-void httpc_settle(struct httpc *c); /* a connection has been freed */
+/* The first of a response that will be streamed; false: nobody wants it, the connection
+ * is closed. */
+bool httpc_streams(struct peer *p, const struct httpc_response *response);
+/* Some more of it; false: the connection is closed. */
+bool httpc_piece(struct peer *p, str bytes);
+void httpc_put_call(struct call *call); /* it has ended */
+void httpc_settle(struct httpc *c);     /* a connection has been freed */
 
 #endif

@@ -24,6 +24,7 @@ static enum http_parse parse(struct peer *p, str *rest, str *body);
 static enum http_parse parse_head(struct peer *p, str *rest, const char **start);
 static bool take_whole(struct peer *p, str *rest, str *body);
 static enum http_parse take_body(struct peer *p, str *rest);
+static void stream(struct peer *p);
 static void respond(struct peer *p, str body, bool clean);
 
 /* --- life ----------------------------------------------------------------------------
@@ -99,7 +100,7 @@ peer_idle(struct peer *p)
 	trim(&p->head);
 	trim(&p->body);
 	p->scanned = 0;
-	p->sent_any = p->heard = p->has_head = false;
+	p->sent_any = p->heard = p->has_head = p->streams = p->paused = false;
 	enter(p, PEER_IDLE);
 }
 
@@ -169,6 +170,21 @@ on_io(void *arg, unsigned ready)
 	}
 }
 
+/* What is waited for while it is busy. */
+static void
+want(struct peer *p)
+{
+	loop_io_want(p->io,
+	    (p->paused ? 0 : LOOP_READ) | (buf_size(&p->out) > 0 ? LOOP_WRITE : 0));
+}
+
+void
+peer_pause(struct peer *p, bool paused)
+{
+	p->paused = paused;
+	want(p);
+}
+
 /* --- sending -------------------------------------------------------------------------
  */
 
@@ -225,7 +241,7 @@ peer_send(struct peer *p, struct call *call)
 		httpc_broken(p);
 	} else if ((size_t)n < bytes.n) {
 		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
-		loop_io_want(p->io, LOOP_READ | LOOP_WRITE);
+		want(p);
 	}
 }
 
@@ -238,7 +254,7 @@ flush(struct peer *p)
 	if (n > 0)
 		buf_consume(&p->out, (size_t)n);
 	if (n < 0 || buf_size(&p->out) == 0)
-		loop_io_want(p->io, LOOP_READ);
+		loop_io_want(p->io, p->paused ? 0 : LOOP_READ);
 }
 
 /* --- receiving -----------------------------------------------------------------------
@@ -282,6 +298,7 @@ feed(struct peer *p, str bytes)
 			buf_consume(&p->in, bytes.n - rest.n);
 		else
 			buf_add_str(&p->in, rest);
+		stream(p);
 		break;
 	}
 }
@@ -299,7 +316,8 @@ parse(struct peer *p, str *rest, str *body)
 		if (state != HTTP_PARSE_DONE || take_whole(p, rest, body))
 			return state;
 		if (head->framing == HTTP_BODY_LENGTH &&
-		    head->content_length > p->client->conf.max_response)
+		    head->content_length > p->client->conf.max_response &&
+		    !p->call->request.streamed)
 			return HTTP_PARSE_BAD;
 		http_body_init(&p->decoder, head);
 		/* Other responses will be looked at before this one is complete. */
@@ -361,11 +379,58 @@ take_body(struct peer *p, str *rest)
 	do {
 		state = http_body_decode(&p->decoder, *rest, &used, &data);
 		*rest = (str){ rest->p + used, rest->n - used };
-		if (data.n > p->client->conf.max_response - buf_size(&p->body))
+		if (!p->call->request.streamed &&
+		    data.n > p->client->conf.max_response - buf_size(&p->body))
 			return HTTP_PARSE_BAD;
 		buf_add_str(&p->body, data);
 	} while (state == HTTP_PARSE_MORE && used > 0);
 	return state;
+}
+
+/* The kept head again: other responses have been looked at since. */
+static void
+restore_head(struct peer *p)
+{
+	size_t scanned = 0;
+	enum err err;
+
+	ASSERT(http_parse_response(buf_str(&p->head), &scanned, p->call->request.method,
+		   &p->client->head, &err) == HTTP_PARSE_DONE);
+}
+
+/* Is the response one that is given away in pieces? */
+static bool
+is_streamed(const struct peer *p)
+{
+	if (!p->has_head || !p->call->request.streamed)
+		return false;
+	return p->streams || p->decoder.framing != HTTP_BODY_LENGTH ||
+	       p->decoder.left + buf_size(&p->body) > p->client->conf.max_response;
+}
+
+/* The body goes on: gives away what came of it. */
+static void
+stream(struct peer *p)
+{
+	struct httpc_response response = {
+		.head = &p->client->head,
+		.body = buf_str(&p->body),
+		.more = p->call,
+	};
+	bool open;
+
+	if (!is_streamed(p))
+		return;
+	if (p->streams) {
+		open = httpc_piece(p, response.body);
+	} else {
+		restore_head(p);
+		p->streams = true;
+		p->keep_alive = p->client->head.keep_alive;
+		open = httpc_streams(p, &response);
+	}
+	if (open)
+		trim(&p->body);
 }
 
 /* `clean`: nothing came after the response. */
@@ -374,12 +439,16 @@ respond(struct peer *p, str body, bool clean)
 {
 	struct http_head *head = &p->client->head;
 	struct httpc_response response = { .head = head, .body = body };
-	size_t scanned = 0;
-	enum err err;
 
-	if (p->has_head)
-		ASSERT(http_parse_response(buf_str(&p->head), &scanned,
-			   p->call->request.method, head, &err) == HTTP_PARSE_DONE);
+	if (p->streams) {
+		if (!httpc_piece(p, body))
+			return;
+		clean &= p->keep_alive;
+	} else {
+		if (p->has_head)
+			restore_head(p);
+		clean &= head->keep_alive;
+	}
 	p->used = true;
-	httpc_answered(p, &response, clean && head->keep_alive && buf_size(&p->out) == 0);
+	httpc_answered(p, &response, clean && buf_size(&p->out) == 0);
 }

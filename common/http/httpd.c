@@ -190,6 +190,7 @@ httpd_drain(struct httpd *httpd)
 		if (c->state == CONN_IDLE)
 			conn_enter(c, CONN_IDLE); /* its patience is shorter now */
 	}
+	streams_drain(httpd);
 	httpd_settle(httpd);
 }
 

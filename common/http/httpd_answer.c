@@ -201,8 +201,21 @@ has_body(int status)
 	return status != 204 && status != 304;
 }
 
+/* How the body ends: by its length, by a last chunk, or (HTTP/1.0) with the connection.
+ */
 static char *
-put_head(char *p, struct exchange *x, int status, str type, size_t length, bool last)
+put_framing(char *p, const struct exchange *x, int64_t length)
+{
+	if (length < 0)
+		return x->head.minor == 0 ? p
+					  : put(p, STR("Transfer-Encoding: chunked\r\n"));
+	p = put(p, STR("Content-Length: "));
+	p = put_number(p, (size_t)length);
+	return put(p, STR("\r\n"));
+}
+
+static char *
+put_head(char *p, struct exchange *x, int status, str type, int64_t length, bool last)
 {
 	const struct http_head *head = &x->head;
 
@@ -217,9 +230,7 @@ put_head(char *p, struct exchange *x, int status, str type, size_t length, bool 
 			p = put(p, type);
 			p = put(p, STR("\r\n"));
 		}
-		p = put(p, STR("Content-Length: "));
-		p = put_number(p, length);
-		p = put(p, STR("\r\n"));
+		p = put_framing(p, x, length);
 	}
 	p = put(p, STR("X-Request-Id: "));
 	p = put(p, x->rq.id);
@@ -250,12 +261,28 @@ compose(
 	buf_clear(out);
 	start = buf_reserve(
 	    out, HEAD_MAX + x->rq.id.n + buf_size(&x->headers) + type.n + length);
-	p = put_head(start, x, status, type, length, last);
+	p = put_head(start, x, status, type, (int64_t)length, last);
 	if (x->head.method != HTTP_HEAD && has_body(status))
 		for (size_t i = 0; i < count; i++)
 			p = parts[i].n > 0 ? put(p, parts[i]) : p;
 	buf_grew(out, (size_t)(p - start));
 	return buf_str(out);
+}
+
+void
+answer_head(
+    struct exchange *x, int status, str type, int64_t length, struct buf *out, bool *last)
+{
+	struct httpd *httpd = x->httpd;
+	int64_t now_us = clock_mono_us();
+	char *start;
+
+	if (now_us >= httpd->date_until_us)
+		refresh_date(httpd, now_us);
+	*last = !x->head.keep_alive || x->close_after || httpd->draining ||
+		(length < 0 && x->head.minor == 0);
+	start = buf_reserve(out, HEAD_MAX + x->rq.id.n + buf_size(&x->headers) + type.n);
+	buf_grew(out, (size_t)(put_head(start, x, status, type, length, *last) - start));
 }
 
 void

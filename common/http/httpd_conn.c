@@ -3,7 +3,7 @@
  * sending and closing. What the bytes mean is httpd_read.c's.
  *
  *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
- *     └────────┴────────────────^                         └──> LINGER ──> CLOSED
+ *     └────────┴────────────────^ └──> STREAM ─────^      └──> LINGER ──> CLOSED
  *
  * A request that comes whole goes from IDLE to BUSY. Closing is always gentle: we say
  * that we are done, and read until the client has seen it or two seconds are over; a
@@ -28,6 +28,7 @@ static void on_job(struct loop_job *job);
 static void receive(struct conn *c);
 static void feed(struct conn *c, str bytes);
 static void flush(struct conn *c);
+static void flush_stream(struct conn *c);
 static void sent(struct conn *c);
 static void destroy(struct conn *c);
 
@@ -74,6 +75,9 @@ wanted(const struct conn *c)
 	case CONN_LINGER: return c->eof ? 0 : LOOP_READ;
 	case CONN_BUSY: return c->eof || buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ;
 	case CONN_WRITE: return LOOP_WRITE;
+	case CONN_STREAM:
+		return (buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ) |
+		       (buf_size(&c->out) > 0 ? LOOP_WRITE : 0);
 	case CONN_NEW:
 	case CONN_CLOSED: break;
 	}
@@ -90,6 +94,7 @@ patience(const struct conn *c)
 	case CONN_HEAD: return httpd->heads;
 	case CONN_BODY: return httpd->bodies;
 	case CONN_WRITE: return httpd->writes;
+	case CONN_STREAM: return buf_size(&c->out) > 0 ? httpd->writes : NULL;
 	case CONN_LINGER: return httpd->lingers;
 	case CONN_BUSY: /* the request has its own deadline */
 	case CONN_NEW:
@@ -120,15 +125,19 @@ void
 conn_close(struct conn *c)
 {
 	struct exchange *x = c->x;
+	enum conn_state state = c->state;
 
-	if (c->state == CONN_CLOSED)
+	if (state == CONN_CLOSED)
 		return;
 	c->x = NULL;
-	if (x != NULL)
-		x->conn = NULL;
-	if (x != NULL && c->state == CONN_BODY)
-		exchange_put(x);
 	conn_enter(c, CONN_CLOSED);
+	if (x == NULL)
+		return;
+	x->conn = NULL;
+	if (state == CONN_BODY)
+		exchange_put(x);
+	else if (state == CONN_STREAM)
+		exchange_gone(x);
 }
 
 static void
@@ -136,10 +145,17 @@ on_job(struct loop_job *job)
 {
 	struct conn *c = CONTAINER_OF(job, struct conn, job);
 
-	if (c->state == CONN_CLOSED)
-		destroy(c);
-	else
-		feed(c, STR_NULL);
+	switch (c->state) {
+	case CONN_CLOSED: destroy(c); break;
+	case CONN_STREAM: flush_stream(c); break;
+	case CONN_WRITE: flush(c); break;
+	case CONN_NEW:
+	case CONN_IDLE:
+	case CONN_HEAD:
+	case CONN_BODY:
+	case CONN_BUSY:
+	case CONN_LINGER: feed(c, STR_NULL); break;
+	}
 }
 
 static void
@@ -173,7 +189,8 @@ conn_on_wait(struct loop_wait *w)
 		counter_add(m->timeout_body, 1);
 		conn_refuse(c, ERR_TIMEOUT_REQUEST);
 		return;
-	case CONN_WRITE: counter_add(m->timeout_write, 1); break;
+	case CONN_WRITE:
+	case CONN_STREAM: counter_add(m->timeout_write, 1); break;
 	case CONN_IDLE:
 	case CONN_LINGER: break;
 	case CONN_NEW:
@@ -193,7 +210,11 @@ on_io(void *arg, unsigned ready)
 
 	if (ready & LOOP_READ)
 		receive(c);
-	if (ready & LOOP_WRITE)
+	if (!(ready & LOOP_WRITE))
+		return;
+	if (c->state == CONN_STREAM)
+		flush_stream(c);
+	else
 		flush(c);
 }
 
@@ -214,6 +235,14 @@ receive(struct conn *c)
 	case CONN_HEAD:
 	case CONN_BODY: feed(c, (str){ scratch, (size_t)n }); break;
 	case CONN_BUSY:
+		buf_add(&c->in, scratch, (size_t)n);
+		loop_io_want(c->io, wanted(c));
+		break;
+	case CONN_STREAM:
+		if (c->eof) {
+			conn_close(c); /* nobody is there to read on */
+			return;
+		}
 		buf_add(&c->in, scratch, (size_t)n);
 		loop_io_want(c->io, wanted(c));
 		break;
@@ -301,6 +330,37 @@ flush(struct conn *c)
 	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
 	if (c->state == CONN_WRITE && buf_size(&c->out) == 0)
 		sent(c);
+}
+
+void
+conn_send_later(struct conn *c, enum conn_state state)
+{
+	if (c->state != state) {
+		if (state == CONN_WRITE)
+			c->x = NULL;
+		conn_enter(c, state);
+	}
+	loop_defer(c->httpd->worker->loop, &c->job);
+}
+
+/* A client has the write timeout for each time that it is asked to take what waits, so
+ * one that takes nearly nothing is cut, however long the answer. */
+static void
+flush_stream(struct conn *c)
+{
+	struct exchange *x = c->x;
+	size_t left;
+
+	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
+	if (c->state != CONN_STREAM)
+		return;
+	left = buf_size(&c->out);
+	if (left == 0 || c->wait.waits == NULL || (x->full && left <= CONN_STREAM_LOW))
+		conn_enter(c, CONN_STREAM);
+	else
+		loop_io_want(c->io, wanted(c));
+	if (x->full && left <= CONN_STREAM_LOW)
+		exchange_room(x);
 }
 
 /* The answer has left. */

@@ -12,6 +12,7 @@
  *   httpd_route.c   which route, who may call it, its metrics
  *   rq.c            steps: running, waiting, the deadline
  *   httpd_answer.c  from an outcome to bytes
+ *   httpd_stream.c  answers in pieces
  *   httpd_log.c     the access log, request ids
  *   httpd_ops.c     /healthz, /readyz, /metrics
  *
@@ -37,6 +38,7 @@ enum conn_state {
 	CONN_BODY,   /* its exchange collects the body */
 	CONN_BUSY,   /* its exchange's steps are under way */
 	CONN_WRITE,  /* the rest of an answer is in `out` */
+	CONN_STREAM, /* its exchange writes pieces into `out` */
 	CONN_LINGER, /* said all; what still comes is thrown away until the client closes
 		      */
 	CONN_CLOSED, /* its job frees it */
@@ -46,9 +48,9 @@ struct conn {
 	LIST_ENTRY(conn) link;
 	struct httpd *httpd; /* borrowed */
 	struct loop_io *io;  /* owned */
-	struct exchange *x;  /* borrowed; in CONN_BODY and CONN_BUSY */
+	struct exchange *x;  /* borrowed; in CONN_BODY, CONN_BUSY and CONN_STREAM */
 	struct loop_wait wait;
-	struct loop_job job; /* goes on with `in`, or frees */
+	struct loop_job job; /* goes on with `in`, sends pieces, or frees */
 	struct buf in;       /* of an incomplete head, or pipelined */
 	struct buf out;      /* of an answer that the client was slow to take */
 	size_t scanned;      /* of the head, by the parser */
@@ -70,6 +72,7 @@ enum rq_state {
 	RQ_RUNNING,  /* a step runs and has not said what is next */
 	RQ_STARTED,  /* an I/O is under way */
 	RQ_WAITING,  /* in rq_wait */
+	RQ_STREAM,   /* the head is answered, pieces of the body follow */
 	RQ_ANSWERED, /* answered, nothing is pending */
 	RQ_LATE,     /* answered for it, or given up, while an I/O is under way */
 };
@@ -85,11 +88,17 @@ struct exchange {
 	void (*cancel)(struct rq *rq); /* in RQ_WAITING */
 	struct loop_wait deadline;
 	struct loop_timer *patience; /* owned; of rq_wait; made when first needed */
-	struct loop_job job;         /* of rq_not_started */
-	enum err job_err;            /* what the job resumes with */
-	struct http_body decoder;    /* in CONN_BODY */
-	struct buf body;             /* what it gave so far */
-	struct buf headers;          /* of the answer, by rq_header */
+	struct loop_job job;      /* of rq_not_started; tells a stream that it is gone */
+	enum err job_err;         /* what the job resumes with */
+	struct http_body decoder; /* in CONN_BODY */
+	struct buf body;          /* what it gave so far */
+	struct buf headers;       /* of the answer, by rq_header */
+	const struct rq_stream_ops
+	    *stream; /* borrowed; in RQ_STREAM, like the next four */
+	int status;
+	size_t streamed; /* bytes */
+	bool chunked;
+	bool full; /* told the writer to wait for room */
 	enum rq_state state;
 	bool in_step;     /* a step is on the stack */
 	bool counted;     /* its steps have begun: in httpd's under_way */
@@ -167,7 +176,9 @@ void httpd_settle(struct httpd *httpd); /* a conn or an exchange has gone */
 
 /* httpd_conn.c */
 enum {
-	CONN_SCRATCH = 65536
+	CONN_SCRATCH = 65536,
+	CONN_STREAM_HIGH = 16384, /* bytes in `out` beyond which a stream has to wait */
+	CONN_STREAM_LOW = 4096,   /* until so few are left */
 };
 void conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa);
 void conn_enter(struct conn *c, enum conn_state state);
@@ -177,6 +188,8 @@ void conn_on_wait(struct loop_wait *w);
 void conn_answer(struct conn *c, str bytes, bool last);
 /* Asks for the body. */
 void conn_continue(struct conn *c);
+/* Sends what is in `out` at the end of the turn; state CONN_STREAM, or the last of it. */
+void conn_send_later(struct conn *c, enum conn_state state);
 
 /* httpd_read.c: takes what can be taken from `in`; how many bytes were used. */
 size_t conn_take(struct conn *c, str in);
@@ -199,6 +212,8 @@ extern const struct route ops_routes[OPS_ROUTES];
 /* rq.c */
 struct exchange *exchange_take(struct httpd *httpd);
 void exchange_put(struct exchange *x);
+/* Does not count as under way any more. */
+void exchange_uncount(struct exchange *x);
 void exchange_begin(struct exchange *x, rq_step *first);
 /* Answers instead of beginning. */
 void exchange_refuse(struct exchange *x, enum err err);
@@ -213,6 +228,15 @@ void exchange_answer(struct exchange *x, int status, enum err err, str type,
     const str *parts, size_t count);
 /* The answer of an error; an empty message means the error's own. */
 void exchange_fail(struct exchange *x, enum err err, str message);
+
+/* The head of an answer; length -1: nobody knows it. Sets *last: closes after it. */
+void answer_head(struct exchange *x, int status, str type, int64_t length,
+    struct buf *out, bool *last);
+
+/* httpd_stream.c */
+void exchange_gone(struct exchange *x); /* its connection is closed */
+void exchange_room(struct exchange *x); /* the client has taken what waited */
+void streams_drain(struct httpd *httpd);
 
 /* httpd_log.c */
 void log_start(struct httpd *httpd);

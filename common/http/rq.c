@@ -9,8 +9,9 @@
  *                               └── answered ──> ANSWERED ──> exchange_put <────────┘
  *                                                                     (rq_resume)
  *
- * Steps never free: after each step settle() looks at the state that the step left and
- * gives the exchange back when it is answered. A request whose I/O is under way stays
+ * A streamed answer (httpd_stream.c) goes from RUNNING to STREAM, and from there to its
+ * end. Steps never free: after each step settle() looks at the state that the step left
+ * and gives the exchange back when it is answered. A request whose I/O is under way stays
  * until rq_resume comes, even when it was answered long ago.
  */
 #include "http/rq.h"
@@ -28,7 +29,7 @@ static void run(struct exchange *x, rq_step *step);
 static void settle(struct exchange *x);
 static void out_of_time(struct exchange *x);
 static void on_patience(void *arg);
-static void on_not_started(struct loop_job *job);
+static void on_job(struct loop_job *job);
 
 static const rq_next next_token;
 
@@ -50,7 +51,7 @@ exchange_take(struct httpd *httpd)
 		x->rq.worker = httpd->worker;
 		x->rq.service = httpd->conf.service;
 		x->rq.head = &x->head;
-		x->job.run = on_not_started;
+		x->job.run = on_job;
 	}
 	LIST_INSERT_HEAD(&httpd->live, x, link);
 	return x;
@@ -106,9 +107,22 @@ wipe(struct exchange *x)
 	x->state = RQ_QUIET;
 	x->counted = x->expired = x->unlogged = false;
 	x->close_after = x->retry_after = false;
+	x->stream = NULL;
+	x->streamed = 0;
+	x->chunked = x->full = false;
 	trim(&x->body);
 	trim(&x->headers);
 	arena_reset(rq->arena);
+}
+
+void
+exchange_uncount(struct exchange *x)
+{
+	if (!x->counted)
+		return;
+	x->counted = false;
+	x->httpd->under_way--;
+	gauge_add(x->httpd->metrics.requests, -1);
 }
 
 void
@@ -118,10 +132,7 @@ exchange_put(struct exchange *x)
 
 	ASSERT(!x->in_step && !x->job.queued);
 	loop_wait_stop(&x->deadline);
-	if (x->counted) {
-		httpd->under_way--;
-		gauge_add(httpd->metrics.requests, -1);
-	}
+	exchange_uncount(x);
 	LIST_REMOVE(x, link);
 	if (httpd->spare_count < SPARE_MAX && !httpd->ended) {
 		wipe(x);
@@ -177,7 +188,11 @@ settle(struct exchange *x)
 	rq->http = NULL;
 	rq->result = NULL;
 	switch (x->state) {
-	case RQ_ANSWERED: exchange_put(x); break;
+	case RQ_ANSWERED:
+		if (!x->job.queued)
+			exchange_put(x);
+		break;
+	case RQ_STREAM: loop_wait_stop(&x->deadline); break;
 	case RQ_STARTED:
 	case RQ_WAITING:
 		if (x->expired)
@@ -225,11 +240,16 @@ rq_not_started(struct rq *rq, rq_step *next, enum err err)
 }
 
 static void
-on_not_started(struct loop_job *job)
+on_job(struct loop_job *job)
 {
 	struct exchange *x = CONTAINER_OF(job, struct exchange, job);
 
-	rq_resume(&x->rq, x->job_err);
+	if (x->state == RQ_STREAM)
+		exchange_gone(x);
+	else if (x->state == RQ_ANSWERED)
+		exchange_put(x);
+	else
+		rq_resume(&x->rq, x->job_err);
 }
 
 void
@@ -350,7 +370,11 @@ exchange_abandon(struct exchange *x)
 	case RQ_STARTED: x->state = RQ_LATE; break;
 	case RQ_LATE: break;
 	case RQ_QUIET: exchange_put(x); break;
-	case RQ_RUNNING:
-	case RQ_ANSWERED: UNREACHABLE(); /* a step ends its own server */
+	case RQ_STREAM: /* without a connection: its job is queued */
+		x->stream->gone(&x->rq);
+		x->state = RQ_ANSWERED;
+		break;
+	case RQ_ANSWERED: break;        /* its job puts it */
+	case RQ_RUNNING: UNREACHABLE(); /* a step ends its own server */
 	}
 }

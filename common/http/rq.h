@@ -94,6 +94,35 @@ void rq_header(struct rq *rq, str name, str value);
 /* Closes the connection after this answer. */
 void rq_close_after(struct rq *rq);
 
+/* --- streamed answers ----------------------------------------------------------------
+ */
+
+/*
+ * An answer whose body comes in pieces: server-sent events, or what another server sends
+ * and is too long to be kept. rq_stream sends the head; from then on the request has no
+ * deadline, and lives until rq_stream_end or `gone`, whichever is first. All three are
+ * called from the loop, never before a function below has returned.
+ */
+struct rq_stream_ops {
+	/* After rq_stream_write said false: the client has taken it, write on. */
+	void (*room)(struct rq *rq);
+	/* The client has left, or takes less than 64 KB in the server's write timeout, or
+	 * the server ends: forget the request. */
+	void (*gone)(struct rq *rq);
+	/* The server drains: end soon. NULL: the answer may take its time. */
+	void (*drain)(struct rq *rq);
+};
+
+/* `length` is the body's in bytes, -1 if nobody knows it. To HEAD only the head is sent,
+ * and `gone` follows. */
+rq_next rq_stream(struct rq *rq, int status, str content_type, int64_t length,
+    const struct rq_stream_ops *ops) MUST_USE;
+/* Sends a piece, at the end of the turn; false: write no more before `room`. */
+bool rq_stream_write(struct rq *rq, str bytes);
+/* Ends the answer; the request is not there any more. Unless the body is whole the
+ * connection is reset, so that nobody takes it for whole. */
+void rq_stream_end(struct rq *rq, bool whole);
+
 /* --- waiting -------------------------------------------------------------------------
  */
 

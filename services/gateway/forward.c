@@ -7,6 +7,16 @@
 
 static rq_step relay;
 
+/* An answer that comes in pieces is passed on in pieces; a client that is slow to take
+ * them stops the service, not the gateway's memory. */
+static void on_piece(void *arg, str bytes);
+static void on_end(void *arg, enum err err);
+static void on_room(struct rq *rq);
+static void on_gone(struct rq *rq);
+
+static const struct httpc_sink sink = { on_piece, on_end };
+static const struct rq_stream_ops stream_ops = { .room = on_room, .gone = on_gone };
+
 /* Of the client's request. Cookies stay here: no service has any. */
 static const str forwarded[] = {
 	STR_INIT("content-type"),
@@ -15,6 +25,7 @@ static const str forwarded[] = {
 	STR_INIT("idempotency-key"),
 	STR_INIT("prefer"),
 	STR_INIT("user-agent"),
+	STR_INIT("last-event-id"),
 };
 
 /* Of the service's answer, beside Content-Type. */
@@ -39,6 +50,7 @@ enum {
 struct forward {
 	struct upstream *upstream; /* borrowed from the worker's gateway */
 	bool safe;                 /* a call that changes nothing */
+	struct call *more;         /* borrowed; while the answer streams */
 	struct httpc_request request;
 	struct http_header headers[ARRAY_LEN(forwarded) + OWN_HEADERS];
 };
@@ -85,6 +97,7 @@ gateway_forward(struct rq *rq)
 		.body = rq->head->framing == HTTP_BODY_NONE ? STR_NULL : rq->body,
 		.repeatable =
 		    f->safe || http_header(rq->head, STR("idempotency-key")).n > 0,
+		.streamed = true,
 	};
 	add_headers(f, rq);
 	return rq_http(rq, relay, up->pool, &f->request);
@@ -113,6 +126,22 @@ fail(struct rq *rq, const struct forward *f)
 }
 
 static rq_next
+stream(struct rq *rq)
+{
+	const struct http_head *head = rq->http->head;
+	struct forward *f = rq->ctx;
+	int64_t length =
+	    head->framing == HTTP_BODY_LENGTH ? (int64_t)head->content_length : -1;
+	rq_next next = rq_stream(rq, head->status, http_header(head, STR("content-type")),
+	    length, &stream_ops);
+
+	f->more = rq->http->more;
+	httpc_follow(f->more, &sink, rq);
+	on_piece(rq, rq->http->body);
+	return next;
+}
+
+static rq_next
 relay(struct rq *rq)
 {
 	const struct forward *f = rq->ctx;
@@ -127,6 +156,43 @@ relay(struct rq *rq)
 		if (value.n > 0)
 			rq_header(rq, relayed[i], value);
 	}
+	if (rq->http->more != NULL)
+		return stream(rq);
 	return rq_reply(
 	    rq, head->status, http_header(head, STR("content-type")), rq->http->body);
+}
+
+/* --- an answer in pieces -------------------------------------------------------------
+ */
+
+static void
+on_piece(void *arg, str bytes)
+{
+	struct rq *rq = arg;
+	struct forward *f = rq->ctx;
+
+	if (!rq_stream_write(rq, bytes))
+		httpc_pause(f->more);
+}
+
+static void
+on_end(void *arg, enum err err)
+{
+	rq_stream_end(arg, err == ERR_OK);
+}
+
+static void
+on_room(struct rq *rq)
+{
+	struct forward *f = rq->ctx;
+
+	httpc_resume(f->more);
+}
+
+static void
+on_gone(struct rq *rq)
+{
+	struct forward *f = rq->ctx;
+
+	httpc_stop(f->more);
 }

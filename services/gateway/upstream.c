@@ -85,6 +85,7 @@ upstream_init(struct upstream *up, enum upstream_id id,
 		.queue_us = settings->queue_us,
 		.connect_us = settings->connect_us,
 		.response_us = settings->response_us,
+		.stream_us = UPSTREAM_STREAM_US,
 		.idle_us = UPSTREAM_IDLE_US,
 		.max_response = UPSTREAM_MAX_RESPONSE,
 	};

@@ -48,11 +48,14 @@ struct upstream_settings {
 	}
 
 enum {
-	UPSTREAM_MAX_RESPONSE = 16 << 20, /* bytes of one answer's body */
+	UPSTREAM_MAX_RESPONSE = 1 << 18, /* bytes of a body that is kept; others stream */
 };
 
 /* An unused connection is closed before the service's own idle timeout closes it. */
 #define UPSTREAM_IDLE_US (60 * CLOCK_US_PER_SEC)
+
+/* Services that stream say something every 15 seconds, if only that they are there. */
+#define UPSTREAM_STREAM_US (60 * CLOCK_US_PER_SEC)
 
 struct upstream_metrics;
 

@@ -33,8 +33,8 @@ def echo(request):
 
 
 class FakeService:
-    """Listens on a port. `behave` gets each Request and gives the bytes to send; with
-    `close` true the connection is closed after them."""
+    """Listens on a port. `behave` gets each Request and gives the bytes to send, or yields
+    them piece by piece; with `close` true the connection is closed after them."""
 
     def __init__(self, port, behave=echo, close=False):
         self.behave = behave
@@ -71,7 +71,9 @@ class FakeService:
             with connection, connection.makefile("rb") as stream:
                 while (request := read_request(stream)) is not None:
                     self.requests.append(request)
-                    connection.sendall(self.behave(request))
+                    answer = self.behave(request)
+                    for piece in [answer] if isinstance(answer, bytes) else answer:
+                        connection.sendall(piece)
                     if self.close_after:
                         return
         except OSError:

@@ -242,6 +242,7 @@ connect_with(size_t max_conns)
 		.queue_us = 5000000,
 		.connect_us = 5000000,
 		.response_us = 5000000,
+		.stream_us = 5000000,
 		.idle_us = 5000000,
 		.max_response = 5000,
 	};

@@ -273,6 +273,40 @@ answers_once(int fd, int n)
 }
 
 /* The server's end of an idle connection is seen before the next request. */
+/* A call that is sent again waits in the queue like any other, also until its time is
+ * over: here the server completes no further connection. */
+static void
+test_stale_connection_and_no_other(void **state)
+{
+	(void)state;
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t size = sizeof(sa);
+	struct result r;
+	int fd, fillers[4];
+
+	assert_int_equal(listen(server.fd, 0), 0);
+	connect_with(1);
+	httpc_free(client);
+	conf.queue_us = 100000;
+	client = httpc_new(loop, &conf);
+	begin(&r, &get);
+	run_for(20000);
+	fd = accept(server.fd, NULL, NULL);
+	put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	finish();
+	assert_int_equal(r.err, ERR_OK);
+
+	getsockname(server.fd, (struct sockaddr *)&sa, &size);
+	for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fillers[i], (struct sockaddr *)&sa, size);
+	}
+	close(fd);
+	assert_int_equal(ask(&r, &get), ERR_UNAVAILABLE);
+	for (size_t i = 0; i < ARRAY_LEN(fillers); i++)
+		close(fillers[i]);
+}
+
 static void
 test_closed_while_idle(void **state)
 {
@@ -402,6 +436,8 @@ main(void)
 		    test_second_address_of_a_name, init, fini),
 		cmocka_unit_test_setup_teardown(test_unknown_name, init, fini),
 		cmocka_unit_test_setup_teardown(test_stale_connection, init, fini),
+		cmocka_unit_test_setup_teardown(
+		    test_stale_connection_and_no_other, init, fini),
 		cmocka_unit_test_setup_teardown(test_fresh_connection_dies, init, fini),
 		cmocka_unit_test_setup_teardown(test_half_a_response, init, fini),
 		cmocka_unit_test_setup_teardown(test_closed_while_idle, init, fini),
