@@ -25,3 +25,9 @@ queue-growth: ## what a waiting line of up to 10 million costs
 	@deploy/local/setup $(STACK_PARTS)
 	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench
 	@B=$(B) test/bench/queue_growth.py
+
+.PHONY: bench-gateway
+bench-gateway: ## measure the gateway beside nginx and HAProxy (BENCH_CONNECTIONS=50: only these)
+	@deploy/local/setup build run rivals
+	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench
+	@B=$(B) test/bench/gateway/compare.py

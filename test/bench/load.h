@@ -52,7 +52,8 @@ struct load_tally {
 		char code[LOAD_CODE_SIZE];
 		int64_t count;
 	} codes[LOAD_CODES];       /* by `error` */
-	struct hist latency;       /* µs */
+	struct hist latency;       /* µs; of all but refusals */
+	struct hist refusals;      /* µs; of answers with status 503 */
 	int64_t first_us, last_us; /* monotonic: the measured time */
 	/* At any time, warm-up included. */
 	int64_t answers; /* whatever they were */

@@ -10,7 +10,7 @@ tally_answer(struct load_tally *t, int status, str code, int64_t took_us)
 {
 	t->requests++;
 	t->statuses[status < 600 ? status : 0]++;
-	hist_add(&t->latency, took_us);
+	hist_add(status == 503 ? &t->refusals : &t->latency, took_us);
 	if (status < 400)
 		return;
 	for (size_t i = 0; i < LOAD_CODES; i++) {
@@ -42,6 +42,7 @@ tally_merge(struct load_tally *a, const struct load_tally *b)
 		}
 	}
 	hist_merge(&a->latency, &b->latency);
+	hist_merge(&a->refusals, &b->refusals);
 	if (a->first_us == 0 || b->first_us < a->first_us)
 		a->first_us = b->first_us;
 	if (b->last_us > a->last_us)
@@ -110,9 +111,9 @@ tally_print(const struct load_tally *t)
 	print_counts(&out, t);
 	buf_printf(&out,
 	    "\"p50_us\":%lld,\"p95_us\":%lld,\"p99_us\":%lld,\"max_us\":%lld,"
-	    "\"cpu_seconds\":%.3f}\n",
+	    "\"refused_p99_us\":%lld,\"cpu_seconds\":%.3f}\n",
 	    (long long)p50, (long long)p95, (long long)p99, (long long)max,
-	    cpu_seconds());
+	    (long long)hist_quantile(&t->refusals, 0.99), cpu_seconds());
 	fwrite(out.p, 1, out.len, stdout);
 	buf_fini(&out);
 	fprintf(stderr,

@@ -172,7 +172,7 @@ def asked_table(asked):
             [
                 a.what,
                 a.limit,
-                f"{a.measured:,.{2 if a.unit in ('ms', 'MB') else 0}f} {a.unit}",
+                f"{a.measured:,.{2 if a.unit in ('ms', 'MB', 'times') else 0}f} {a.unit}",
                 "yes" if a.kept else "NO",
             ]
             for a in asked

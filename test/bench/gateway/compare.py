@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""make bench-gateway: the gateway beside nginx and HAProxy, doing the same work.
+
+Every contender gets the same loads in turn, on the same backend; who begins rotates from
+round to round, and a trial counts only while the rest of the machine was quiet. With one
+worker the contender has a processor of its own, and backend and load generator share the
+others; with two nothing is pinned. CPU time a request is the figure to read first: on a
+small machine backend and load are full before a fast gateway is, so its requests a second
+are a lower bound. The last line is the geometric mean of the requests per CPU second, ours
+over theirs, of all loads.
+
+    BENCH_ROWS=load,idle     only these; all: load idle slow overload attack
+    BENCH_CONNECTIONS=50     of the loads; all: 50,500,4000
+    BENCH_WORKERS=1          of the contenders; all: 1,2
+    BENCH_SECONDS=3          the length of each trial
+    BENCH_ROUNDS=3           trials of each contender and load
+    BENCH_PORT=27180         the first of the ports
+"""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from math import prod
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "deploy/local"), str(ROOT / "test/bench")]
+
+import contenders  # noqa: E402
+from onrush_local.host import Trouble  # noqa: E402
+from report import Asked, asked_table, table  # noqa: E402
+from strain import Attack, Idle, Overload, SlowReaders  # noqa: E402
+from trial import measure, middle  # noqa: E402
+
+RESULTS = ROOT / "build/bench/gateway"
+BINARY = ROOT / os.environ.get("B", "build/release") / "bin/onrush-gateway"
+SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+PORT = int(os.environ.get("BENCH_PORT", "27180"))
+NAMES = ("onrush", "nginx", "haproxy")
+
+
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def numbers(variable, usual):
+    return [int(word) for word in os.environ.get(variable, usual).split(",")]
+
+
+class Rig:
+    """Who can be started, and on which processors."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.all = os.sched_getaffinity(0)
+        first, *rest = sorted(self.all)
+        self.first, self.rest = {first}, set(rest) or {first}
+        os.sched_setaffinity(0, self.rest)  # this program is part of the load
+
+    def backend(self, workers=1):
+        at = self.directory / "backend"
+        return contenders.backend(at, PORT, workers, self.load_cpus(workers))
+
+    def slow_backend(self, milliseconds):
+        return contenders.slow_backend(self.directory / "slow", PORT, milliseconds, self.rest)
+
+    def start(self, name, workers=1, log=False, **settings):
+        """A contender on a port of its own, before the backend."""
+        at = self.directory / f"{name}-{workers}{'-log' if log else ''}"
+        port = PORT + 1 + NAMES.index(name)
+        cpus = self.first if workers == 1 else self.all
+        if name == "onrush":
+            return contenders.onrush(BINARY, at, port, PORT, workers, log, cpus, **settings)
+        return getattr(contenders, name)(at, port, PORT, workers, log, cpus)
+
+    def load_cpus(self, workers):
+        return self.rest if workers == 1 else self.all
+
+
+class Load:
+    """Every number of connections, with one worker and two, without a log and with one."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.connections = numbers("BENCH_CONNECTIONS", "50,500,4000")
+        self.results = {}  # (workers, log, connections) -> {name: Trial}
+
+    def run(self):
+        for workers in numbers("BENCH_WORKERS", "1,2"):
+            with self.rig.backend(workers) as backend:
+                for log in (False, True):
+                    for connections in self.connections:
+                        key = (workers, log, connections)
+                        self.results[key] = self._trials(backend, *key)
+
+    def _trials(self, backend, workers, log, connections):
+        trials = {name: [] for name in NAMES}
+        for number in range(ROUNDS):
+            for name in NAMES[number % 3 :] + NAMES[: number % 3]:
+                say(f"{_what(workers, log, connections)}: {name} …")
+                with self.rig.start(name, workers, log) as contender:
+                    trials[name].append(
+                        measure(
+                            contender,
+                            backend,
+                            connections,
+                            SECONDS,
+                            self.rig.load_cpus(workers),
+                            workers,
+                        )
+                    )
+        return {name: middle(those) for name, those in trials.items()}
+
+    def ratio(self, key, other):
+        """Requests per CPU second, ours over theirs."""
+        return self.results[key][other].cpu / self.results[key]["onrush"].cpu
+
+    def mean_ratio(self, other):
+        ratios = [self.ratio(key, other) for key in self.results]
+        return prod(ratios) ** (1 / len(ratios))
+
+    def text(self):
+        head = ["load", "", "requests/s", "p50 ms", "p99 ms", "CPU µs/request"]
+        head += ["requests per CPU s, ours over theirs", "PSS MB", "cores for others"]
+        rows = []
+        for key, trials in self.results.items():
+            for name, t in trials.items():
+                ratio = "" if name == "onrush" else f"{self.ratio(key, name):.2f}"
+                figures = [f"{t.rate:,.0f}", f"{t.p50:.2f}", f"{t.p99:.2f}", f"{t.cpu:.2f}"]
+                others = f"{t.others:.2f}{'' if t.counts else ' (!)'}"
+                rows.append([_what(*key), name, *figures, ratio, f"{t.pss / 1e6:.1f}", others])
+        return table(head, rows)
+
+    def asked(self):
+        asked = []
+        for (workers, log, connections), trials in self.results.items():
+            ours, theirs = trials["onrush"], [t for n, t in trials.items() if n != "onrush"]
+            what = _what(workers, log, connections)
+            cpu = min(t.cpu for t in theirs) / ours.cpu
+            rate = ours.rate / max(t.rate for t in theirs)
+            if connections <= 500:
+                limit = 1.2 if connections <= 50 else 1.4
+                asked.append(Asked.at_least(f"{what}: requests per CPU s", limit, cpu, "times"))
+            else:
+                asked.append(Asked.at_least(f"{what}: requests/s", 1.3, rate, "times"))
+            p99 = min(t.p99 for t in theirs)
+            asked.append(
+                Asked.at_most(f"{what}: p99, best of theirs", round(p99, 2), ours.p99, "ms")
+            )
+        return asked
+
+    def numbers(self):
+        return {_what(*k): {n: vars(t) for n, t in ts.items()} for k, ts in self.results.items()}
+
+
+def _what(workers, log, connections):
+    share = "1 worker" if workers == 1 else f"{workers} workers"
+    return f"{connections:,} connections, {share}, {'access log' if log else 'no log'}"
+
+
+ROWS = {"load": Load, "idle": Idle, "slow": SlowReaders, "overload": Overload, "attack": Attack}
+
+
+def chosen():
+    names = [name.strip() for name in os.environ.get("BENCH_ROWS", "").split(",") if name.strip()]
+    if unknown := [name for name in names if name not in ROWS]:
+        raise Trouble(f"BENCH_ROWS: {unknown[0]} is none of {', '.join(ROWS)}.")
+    return [row for name, row in ROWS.items() if not names or name in names]
+
+
+def main():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    rows = chosen()
+    shutil.rmtree(RESULTS / "run", ignore_errors=True)
+    rig = Rig(RESULTS / "run")
+    rows = [row(rig) for row in rows]
+    for row in rows:
+        row.run()
+    when = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    parts = [f"# Gateways of {when}, {os.cpu_count()} cores", *(row.text() for row in rows)]
+    asked = [a for row in rows for a in row.asked()]
+    text = "\n\n".join([*parts, asked_table(asked)]) + "\n"
+    (RESULTS / "gateways.md").write_text(text, "utf-8")
+    numbers = {"time": when} | {type(row).__name__: row.numbers() for row in rows}
+    (RESULTS / f"gateways-{when}.json").write_text(json.dumps(numbers, indent=2), "utf-8")
+    print(text)
+    for row in rows:
+        if isinstance(row, Load):
+            ratios = (f"ratio_{n}={row.mean_ratio(n):.2f}" for n in ("haproxy", "nginx"))
+            print(" ".join(ratios))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Trouble as trouble:
+        sys.exit(f"bench-gateway: {trouble}")
