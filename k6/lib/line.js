@@ -9,12 +9,15 @@ const FIRST_USER = Number(__ENV.FIRST_USER || 1);
 
 const people = new Counter('people');
 
+let me = 0; // this virtual user
+
 // Each person is a user of their own, and comes back as the same. Counts those who came.
 export function person() {
-  if (exec.vu.iterationInScenario === 0) {
+  if (me === 0) {
+    me = FIRST_USER + exec.vu.idInTest - 1;
     people.add(1);
   }
-  return FIRST_USER + exec.vu.idInTest - 1;
+  return me;
 }
 
 // Asks for a token, and then every `seconds` how it stands, at most `times` times. Gives the
