@@ -133,6 +133,7 @@ reason(int status)
 	case 204: return STR("No Content");
 	case 301: return STR("Moved Permanently");
 	case 302: return STR("Found");
+	case 303: return STR("See Other");
 	case 304: return STR("Not Modified");
 	case 307: return STR("Temporary Redirect");
 	case 400: return STR("Bad Request");

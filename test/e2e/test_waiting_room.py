@@ -303,6 +303,21 @@ def test_no_connection_for_a_while(line, visit):
     assert page.url.endswith(line.room(3))
 
 
+def test_nobody_leaves_without_a_connection(line, visit):
+    visitor = visit()
+    visitor.expect("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open(line.room(1))
+    visitor.sees("You are in line")
+    visitor.context.set_offline(True)
+    page.get_by_role("button", name="Leave the line").click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave the line").click()
+    visitor.shows("#trouble", re.compile("There is no connection"))
+    visitor.sees("You are in line")
+    visitor.context.set_offline(False)
+    visitor.shows("#trouble", "")
+    assert line.status(1).data["queueOrder"] == 1
+
+
 def test_the_service_goes_away_and_comes_back(world, chromium):
     world.start("queue", "gateway")
     line = Line(world)

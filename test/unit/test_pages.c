@@ -131,6 +131,7 @@ test_a_browser_is_sent_to_the_line_and_back(void **state)
 	    "/waiting-room?line=7&to=%2Fseats%2F8%3Fa%3D1%26b%3D%2520");
 	assert_string_equal(rig_header(&reply, "Cache-Control"), "no-store");
 	assert_string_equal(rig_header(&reply, "Vary"), "Accept");
+	assert_memory_equal(reply.text, "HTTP/1.1 303 See Other\r\n", 24);
 	assert_int_equal(reply.size, reply.body);
 	assert_int_equal(ask("GET", "/seats/8", browser), 303);
 	assert_string_equal(
