@@ -122,7 +122,7 @@ def rss_kb(process):
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-def test_slow_readers_cost_little_memory(world, before):
+def test_slow_readers_cost_little_memory(world, before, variant):
     """Eight of them, 50 MB each: the service waits, the gateway does not gather."""
 
     def behave(_):
@@ -141,4 +141,5 @@ def test_slow_readers_cost_little_memory(world, before):
     most = max(rss_kb(gateway) for _ in range(20) if not time.sleep(0.05))
     for connection, _ in readers:
         connection.close()
-    assert most - plain < 2048
+    # The sanitizer keeps what was freed for a while, so it has no word in memory.
+    assert most - plain < 2048 or variant == "asan"
