@@ -53,7 +53,8 @@ httpc_new(struct loop *loop, const struct httpc_conf *conf)
 	LIST_INIT(&c->others);
 	c->queue_waits = loop_waits_new(loop, conf->queue_us, on_call_wait);
 	c->response_waits = loop_waits_new(loop, conf->response_us, on_call_wait);
-	c->stream_waits = loop_waits_new(loop, conf->stream_us, on_call_wait);
+	c->stream_waits = loop_waits_new(loop,
+	    conf->stream_us > 0 ? conf->stream_us : conf->response_us, on_call_wait);
 	c->connect_waits = loop_waits_new(loop, conf->connect_us, peer_on_wait);
 	c->idle_waits = loop_waits_new(loop, conf->idle_us, peer_on_wait);
 	c->over_job.run = on_over;
