@@ -22,9 +22,9 @@ struct httpc_conf {
 	int64_t queue_us; /* how long one may wait; then ERR_OVERLOAD */
 	int64_t connect_us;  /* then ERR_UNAVAILABLE */
 	int64_t response_us; /* from sent to complete; then ERR_TIMEOUT */
-	int64_t
-	    stream_us;   /* between two pieces of a streamed response; then ERR_TIMEOUT */
-	int64_t idle_us; /* an unused connection is closed; less than the server's */
+	int64_t stream_us; /* between two pieces of a streamed response; then ERR_TIMEOUT;
+			    * 0: as response_us, for who asks for no stream */
+	int64_t idle_us;   /* an unused connection is closed; less than the server's */
 	size_t max_response; /* bytes of a body that is kept; more is streamed or
 			      * ERR_BAD_GATEWAY */
 };
