@@ -67,27 +67,48 @@ put_place(struct json_writer *w, const struct line_view *v, int64_t place)
 	json_put_i64(w, "askAgainMs", line_ask_again_ms(remaining_s));
 }
 
-rq_next
-answers_token(struct rq *rq, struct line *line, int64_t user_id, int64_t ticket)
+void
+answers_note(struct line *line, int64_t ticket)
+{
+	const struct line_view *v = &line->view;
+	int64_t place = line_place(v, ticket);
+
+	switch (line_status_of(v, place)) {
+	case LINE_ACTIVE:
+		if (place > 0 && place <= v->serving)
+			line_note_seen(line, place);
+		break;
+	case LINE_WAITING: estimates_note(line, place, line_remaining_s(v, place)); break;
+	case LINE_EXPIRED: break;
+	}
+}
+
+void
+answers_put_standing(
+    struct json_writer *w, const struct line *line, int64_t user_id, int64_t ticket)
 {
 	const struct line_view *v = &line->view;
 	int64_t place = line_place(v, ticket);
 	enum line_status status = line_status_of(v, place);
+
+	json_put_str(w, "status", status_names[status]);
+	put_place(w, v, status == LINE_WAITING ? place : v->serving);
+	json_put_i64(w, "userId", user_id);
+	json_put_i64(w, "line", line->line_id);
+	json_put_bool(w, "closed", v->mode == LINE_CLOSED);
+	json_put_bool(w, "soldOut", line_is_sold_out(line));
+}
+
+rq_next
+answers_token(struct rq *rq, struct line *line, int64_t user_id, int64_t ticket)
+{
 	struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
 
-	if (status == LINE_ACTIVE && place > 0 && place <= v->serving)
-		line_note_seen(line, place);
-	if (status == LINE_WAITING)
-		estimates_note(line, place, line_remaining_s(v, place));
+	answers_note(line, ticket);
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "token", pass_text(rq, line, user_id, ticket));
-	json_put_str(&w, "status", status_names[status]);
-	put_place(&w, v, status == LINE_WAITING ? place : v->serving);
-	json_put_i64(&w, "userId", user_id);
-	json_put_i64(&w, "line", line->line_id);
-	json_put_bool(&w, "closed", v->mode == LINE_CLOSED);
-	json_put_bool(&w, "soldOut", line_is_sold_out(line));
+	answers_put_standing(&w, line, user_id, ticket);
 	json_end_object(&w);
 	return rq_ok(rq, answers_finish(rq, &text));
 }

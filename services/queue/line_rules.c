@@ -228,6 +228,16 @@ line_remaining_s(const struct line_view *v, int64_t place)
 }
 
 int64_t
+line_step(int64_t position)
+{
+	int64_t unit = 1;
+
+	while (position / unit >= 100)
+		unit *= 10;
+	return position / unit * unit;
+}
+
+int64_t
 line_ask_again_ms(int64_t remaining_s)
 {
 	if (remaining_s <= NEAR_S)

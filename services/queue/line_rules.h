@@ -100,6 +100,9 @@ int64_t line_remaining_s(const struct line_view *v, int64_t place);
 /* Whether a place is in a hole: only who shows the pass has it. */
 bool line_in_hole(const struct line_view *v, int64_t place);
 
+/* A position to two digits, 100 and more: who is far back need not be told each step. */
+int64_t line_step(int64_t position);
+
 /* When a client should ask again: soon near the front, seldom at the end. */
 int64_t line_ask_again_ms(int64_t remaining_s);
 

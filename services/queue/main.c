@@ -4,6 +4,7 @@
 #include "app/log.h"
 #include "base/clock.h"
 #include "queue/desk.h"
+#include "queue/events.h"
 #include "queue/line_script.h"
 #include "queue/shop.h"
 
@@ -38,6 +39,7 @@ static const struct conf_item conf[] = {
 static const struct route routes[] = {
 	{ HTTP_GET, "/queue/tokens/status/{userId}", token_status, CALL_US, 0, 0 },
 	{ HTTP_POST, "/queue/tokens", token_take, CALL_US, BODY_MAX, 0 },
+	{ HTTP_GET, "/queue/events/{userId}", token_events, CALL_US, 0, 0 },
 	{ HTTP_DELETE, "/queue/tokens/{userId}", token_leave, CALL_US, 0, 0 },
 	{ HTTP_GET, "/queue/serving", serving_show, CALL_US, 0, 0 },
 	{ HTTP_POST, "/admin/queue/lines", line_create, CALL_US, BODY_MAX, ROUTE_ADMIN },
@@ -103,6 +105,7 @@ worker_start(struct worker *w)
 	s->shop = shop_new(s, settings.shop_address);
 	if (s->shop == NULL)
 		return false;
+	s->events = events_new(s);
 	ready_add(w->app, "lines", lines_ready, s->lines);
 	s->httpd = httpd_new(w, &(struct httpd_conf){
 				    .settings = &settings.httpd,
@@ -130,6 +133,7 @@ worker_stop(struct worker *w)
 	if (s == NULL)
 		return;
 	httpd_free(s->httpd);
+	events_free(s->events);
 	redis_free(s->redis);
 	pgpool_free(s->pg);
 	shop_free(s->shop);

@@ -5,7 +5,8 @@
  *   api ──> lines (copies, ≤ 400 ms old) ──tick, every 100 ms──> Redis: the live lines
  *    │        ├────────sync, every second──────> PostgreSQL: settings, bounds
  *    │        └──────> shop ──every second─────> reservation: its health, what is left
- *    └────> desk (who has which ticket) ──one script a turn──> Redis
+ *    ├────> desk (who has which ticket) ──one script a turn──> Redis
+ *    └────> events (who is told instead of asking)
  */
 #ifndef ONRUSH_QUEUE_SERVICE_H
 #define ONRUSH_QUEUE_SERVICE_H
@@ -26,6 +27,7 @@ struct queue_settings {
 struct lines;
 struct desk;
 struct shop;
+struct events;
 
 struct service {
 	const struct queue_settings *settings; /* borrowed for ever */
@@ -37,10 +39,11 @@ struct service {
 	struct lines *lines;                   /* owned */
 	struct desk *desk;                     /* owned */
 	struct shop *shop;                     /* owned */
+	struct events *events;                 /* owned */
 };
 
 /* First steps, in token_api.c … */
-rq_step token_take, token_status, token_leave;
+rq_step token_take, token_status, token_events, token_leave;
 /* … in serving_api.c … */
 rq_step serving_show;
 /* … in admin_api.c … */

@@ -1,8 +1,8 @@
 /*
- * Tokens: POST /queue/tokens, GET /queue/tokens/status/{userId}, DELETE
- * /queue/tokens/{userId}. A token is a pass (crypto/pass.h): a function of line, user and
- * ticket, so it is the same on every ask. Who shows a pass keeps its ticket, whatever
- * Redis knows.
+ * Tokens: POST /queue/tokens, GET /queue/tokens/status/{userId}, GET
+ * /queue/events/{userId}, DELETE /queue/tokens/{userId}. A token is a pass
+ * (crypto/pass.h): a function of line, user and ticket, so it is the same on every ask.
+ * Who shows a pass keeps its ticket, whatever Redis knows.
  */
 #include <string.h>
 
@@ -10,8 +10,9 @@
 #include "http/json.h"
 #include "queue/answers.h"
 #include "queue/desk.h"
+#include "queue/events.h"
 
-static rq_step taken, looked_up, found, left;
+static rq_step taken, looked_up, found_for_events, found, left;
 
 /* --- what is asked for ---------------------------------------------------------------
  */
@@ -76,6 +77,35 @@ send(struct rq *rq, rq_step *next)
 	struct service *s = rq->service;
 
 	return desk_send(rq, next, s->desk, rq->ctx);
+}
+
+/* Begins a call about the user of the address: asks for the ticket. */
+static rq_next
+ask_for_ticket(struct rq *rq, rq_step *next)
+{
+	struct desk_ask *a;
+	enum err err = begin_at(rq);
+
+	if (err != ERR_OK)
+		return rq_fail(rq, err);
+	a = rq->ctx;
+	a->wish = DESK_GET;
+	if ((err = look_at_pass(rq)) != ERR_OK)
+		return rq_fail(rq, err);
+	return send(rq, next);
+}
+
+/* Whether there is one. */
+static enum err
+ticket_found(const struct rq *rq)
+{
+	const struct desk_ask *a = rq->ctx;
+
+	if (rq->err != ERR_OK)
+		return rq->err;
+	if (a->result < 0)
+		return ERR_OVERLOAD;
+	return a->result == 0 ? ERR_TOKEN_UNKNOWN : ERR_OK;
 }
 
 /* --- POST /queue/tokens --------------------------------------------------------------
@@ -149,30 +179,44 @@ taken(struct rq *rq)
 rq_next
 token_status(struct rq *rq)
 {
-	struct desk_ask *a;
-	enum err err = begin_at(rq);
-
-	if (err != ERR_OK)
-		return rq_fail(rq, err);
-	a = rq->ctx;
-	a->wish = DESK_GET;
-	if ((err = look_at_pass(rq)) != ERR_OK)
-		return rq_fail(rq, err);
-	return send(rq, looked_up);
+	return ask_for_ticket(rq, looked_up);
 }
 
 static rq_next
 looked_up(struct rq *rq)
 {
-	struct desk_ask *a = rq->ctx;
+	const struct desk_ask *a = rq->ctx;
+	enum err err = ticket_found(rq);
 
-	if (rq->err != ERR_OK)
-		return rq_fail(rq, rq->err);
-	if (a->result < 0)
-		return rq_fail(rq, ERR_OVERLOAD);
-	if (a->result == 0)
-		return rq_fail(rq, ERR_TOKEN_UNKNOWN);
+	if (err != ERR_OK)
+		return rq_fail(rq, err);
 	return answers_token(rq, a->line, a->user_id, a->result);
+}
+
+/* --- GET /queue/events/{userId} ------------------------------------------------------
+ */
+
+/* What a client says of the last event it saw changes nothing: each stream begins with
+ * how things are. */
+rq_next
+token_events(struct rq *rq)
+{
+	struct service *s = rq->service;
+
+	if (!events_have_room(s->events))
+		return rq_fail(rq, ERR_OVERLOAD);
+	return ask_for_ticket(rq, found_for_events);
+}
+
+static rq_next
+found_for_events(struct rq *rq)
+{
+	struct service *s = rq->service;
+	enum err err = ticket_found(rq);
+
+	if (err == ERR_OK && !events_have_room(s->events))
+		err = ERR_OVERLOAD;
+	return err == ERR_OK ? events_begin(rq, s->events, rq->ctx) : rq_fail(rq, err);
 }
 
 /* --- DELETE /queue/tokens/{userId} ---------------------------------------------------
@@ -181,29 +225,17 @@ looked_up(struct rq *rq)
 rq_next
 token_leave(struct rq *rq)
 {
-	struct desk_ask *a;
-	enum err err = begin_at(rq);
-
-	if (err != ERR_OK)
-		return rq_fail(rq, err);
-	a = rq->ctx;
-	a->wish = DESK_GET;
-	if ((err = look_at_pass(rq)) != ERR_OK)
-		return rq_fail(rq, err);
-	return send(rq, found);
+	return ask_for_ticket(rq, found);
 }
 
 static rq_next
 found(struct rq *rq)
 {
 	struct desk_ask *a = rq->ctx;
+	enum err err = ticket_found(rq);
 
-	if (rq->err != ERR_OK)
-		return rq_fail(rq, rq->err);
-	if (a->result < 0)
-		return rq_fail(rq, ERR_OVERLOAD);
-	if (a->result == 0)
-		return rq_fail(rq, ERR_TOKEN_UNKNOWN);
+	if (err != ERR_OK)
+		return rq_fail(rq, err);
 	a->wish = DESK_LEAVE;
 	a->ticket = a->result;
 	a->place = desk_place(a->line, a->ticket);
@@ -213,7 +245,7 @@ found(struct rq *rq)
 static rq_next
 left(struct rq *rq)
 {
-	struct desk_ask *a = rq->ctx;
+	const struct desk_ask *a = rq->ctx;
 
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);

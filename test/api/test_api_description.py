@@ -395,6 +395,11 @@ def queue(api):
     api.call("changeLine", {"rate": 5, "noShowMs": -1}, line=1)
     api.call("changeLine", {"rate": 5}, expect="LINE_NOT_FOUND", line=9)
     api.call("listLines")
+    api.call("changeLine", {"activeMs": 1000}, line=0)
+    path = f"/queue/tokens/status/{HUGE}"
+    wait_until(lambda: api.world.client("queue").get(path).data["status"] == "EXPIRED")
+    api.call("readEvents", userId=HUGE)  # says so and ends
+    api.call("readEvents", expect="TOKEN_NOT_FOUND", userId=9)
     api.call("leaveLine", userId=HUGE)
     api.call("leaveLine", expect="TOKEN_NOT_FOUND", userId=HUGE)
     api.call("changeLine", {"mode": "closed"}, line=0)

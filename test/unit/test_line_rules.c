@@ -230,6 +230,23 @@ test_health(void **state)
 }
 
 static void
+test_steps(void **state)
+{
+	int64_t before = 0;
+
+	(void)state;
+	assert_int_equal(line_step(0), 0);
+	assert_int_equal(line_step(99), 99);
+	assert_int_equal(line_step(100), 100);
+	assert_int_equal(line_step(109), 100);
+	assert_int_equal(line_step(12345678), 12000000);
+	for (int64_t position = 0; position < 20000; position++) {
+		assert_true(line_step(position) >= before);
+		before = line_step(position);
+	}
+}
+
+static void
 test_asking_again(void **state)
 {
 	(void)state;
@@ -254,6 +271,7 @@ main(void)
 		cmocka_unit_test(test_promises_are_made_when_the_ticket_is_given),
 		cmocka_unit_test(test_nobody_waits_for_a_hole),
 		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_asking_again),
 	};
 
