@@ -1,9 +1,13 @@
-"""Our HTTP parser against h11 and llhttp.
+"""Our HTTP parser against h11 and llhttp, and against nginx and HAProxy.
 
 Whatever both judges refuse, we refuse; whatever we accept, both understand as we do:
 method, target, version, headers, body, and where the next request begins. That holds for
 the published cases (http_cases.py) and for thousands of mutants of them, the same ones in
 every run. Where a judge and we disagree for a reason, `excused` says so.
+
+nginx and HAProxy forward what they understood: of what we accept, too, it must be the same.
+They may refuse it, since much that RFC 9110 allows is their own choice; they accept more than
+we do, and so are no judges of what we refuse.
 """
 
 import json
@@ -16,9 +20,12 @@ from pathlib import Path
 import pytest
 from api.http_cases import ACCEPT, CASES
 from api.http_judges import INCOMPLETE, Refused, Request, ask_h11, ask_llhttp
+from api.http_proxies import Proxy
+from harness.engines import Ports
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = 50_000
+PROXY_MUTANTS = 10_000  # of which we accept a tenth
 
 # The methods that llhttp knows. It refuses all others, while RFC 9110, 9.1 lets anyone define
 # one: to us it is a token that no route takes, which answers 405.
@@ -163,11 +170,15 @@ def _mutant(rng, good, corpus):
     return bytes(data)
 
 
-def test_mutants_before_the_judges(parser):
-    rng = random.Random(9112)
+def _mutants(seed, count):
+    rng = random.Random(seed)
     small = [c for c in CASES if len(c.data) < 1000]
     corpus, good = [c.data for c in small], [c.data for c in small if c.expected == ACCEPT]
-    mutants = [_mutant(rng, good, corpus) for _ in range(MUTANTS)]
+    return [_mutant(rng, good, corpus) for _ in range(count)]
+
+
+def test_mutants_before_the_judges(parser):
+    mutants = _mutants(9112, MUTANTS)
     answers = parser(mutants)
     found = [
         why
@@ -177,3 +188,52 @@ def test_mutants_before_the_judges(parser):
     assert not found, f"{len(found)}:\n" + "\n".join(found[:20])
     accepted = sum(isinstance(ours, Request) for ours in answers)
     assert accepted > MUTANTS // 20, "the mutants are all refused: they show nothing"
+
+
+# --- nginx and HAProxy ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["nginx", "haproxy"])
+def proxy(request, tmp_path_factory):
+    with Proxy(request.param, tmp_path_factory.mktemp("judge"), Ports()) as started:
+        yield started
+
+
+def _in_a_row(parser, messages):
+    """The requests in each message, one after the other, up to three."""
+    found = [[] for _ in messages]
+    rest = list(enumerate(messages))
+    for _ in range(3):
+        answers = parser([data for _, data in rest]) if rest else []
+        pairs = zip(rest, answers, strict=True)
+        rest = []
+        for (number, data), ours in pairs:
+            if isinstance(ours, Request):
+                found[number].append((ours.method, ours.target, ours.body))
+                if len(data) > ours.used:
+                    rest.append((number, data[ours.used :]))
+    return found
+
+
+def _forwarded_otherwise(parser, proxy, messages):
+    """Sentences about messages whose requests the proxy forwards as others than we see; and
+    how many it forwarded."""
+    wrong, count = [], 0
+    for data, ours in zip(messages, _in_a_row(parser, messages), strict=True):
+        theirs = proxy.ask(data) if ours else []
+        count += len(theirs)
+        if any(their != our for their, our in zip(theirs, ours, strict=False)):
+            wrong.append(f"{data!r}\n we: {ours}\n {proxy.name}: {theirs}")
+    return wrong, count
+
+
+def test_cases_before_the_proxies(parser, proxy):
+    wrong, count = _forwarded_otherwise(parser, proxy, [c.data for c in CASES])
+    assert not wrong, "\n".join(wrong)
+    assert count > 50, "the proxy refuses everything: it shows nothing"
+
+
+def test_mutants_before_the_proxies(parser, proxy):
+    wrong, count = _forwarded_otherwise(parser, proxy, _mutants(7230, PROXY_MUTANTS))
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:20])
+    assert count > PROXY_MUTANTS // 100, "the proxy refuses everything: it shows nothing"
