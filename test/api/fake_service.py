@@ -3,6 +3,7 @@ talks nonsense. It shares no code with ours."""
 
 import json
 import socket
+import struct
 import threading
 from dataclasses import dataclass
 
@@ -30,6 +31,10 @@ def echo(request):
     """Says what it was asked."""
     said = {"method": request.method, "target": request.target, "body": request.body.decode()}
     return response(200, json.dumps(said).encode(), [("Content-Type", "application/json")])
+
+
+class Reset(Exception):
+    """What `behave` raises to break its connection off as a dying host does."""
 
 
 class FakeService:
@@ -71,9 +76,14 @@ class FakeService:
             with connection, connection.makefile("rb") as stream:
                 while (request := read_request(stream)) is not None:
                     self.requests.append(request)
-                    answer = self.behave(request)
-                    for piece in [answer] if isinstance(answer, bytes) else answer:
-                        connection.sendall(piece)
+                    try:
+                        answer = self.behave(request)
+                        for piece in [answer] if isinstance(answer, bytes) else answer:
+                            connection.sendall(piece)
+                    except Reset:
+                        now = struct.pack("ii", 1, 0)
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+                        return
                     if self.close_after:
                         return
         except OSError:
