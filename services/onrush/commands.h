@@ -20,6 +20,7 @@ extern const struct ctl_command CMD_COUPON_CLOSE;
 extern const struct ctl_command CMD_COUPON_RESTOCK;
 extern const struct ctl_command CMD_COUPON_EXPORT;
 extern const struct ctl_command CMD_VERIFY;
+extern const struct ctl_command CMD_LINE_VERIFY;
 extern const struct ctl_command CMD_DLQ_LIST;
 extern const struct ctl_command CMD_DLQ_SHOW;
 extern const struct ctl_command CMD_DLQ_REPLAY;

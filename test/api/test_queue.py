@@ -1,5 +1,6 @@
 """The waiting line: tickets in order, a hard limit, expiry, and Redis that forgets."""
 
+import hashlib
 import threading
 import time
 
@@ -148,6 +149,52 @@ def test_the_opening_shuffles_with_the_committed_seed(queue):
     assert sorted(orders) == list(range(1, 31)) and orders != sorted(orders)
     assert line.take(99).data["queueOrder"] == 31
     assert queue.sql("select shuffled from queue.lines where line_id = 1") == [(30,)]
+
+
+def permute(seed, count, ticket):
+    """The place of a ticket, from the description in line_rules.h alone."""
+    mask = 2**64 - 1
+    words = [int.from_bytes(seed[i : i + 8], "big") for i in range(0, 32, 8)]
+    half = next(h for h in range(1, 31) if 4**h >= count)
+
+    def mix(x):
+        x = x + 0x9E3779B97F4A7C15 & mask
+        x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & mask
+        x = (x ^ x >> 27) * 0x94D049BB133111EB & mask
+        return x ^ x >> 31
+
+    x = ticket - 1
+    while True:
+        left, right = x >> half, x & (1 << half) - 1
+        for i in range(8):
+            left, right = right, left ^ mix(right + i + words[i % 4] & mask) & (1 << half) - 1
+        x = left << half | right
+        if x < count:
+            return x + 1
+
+
+def test_an_outsider_checks_the_shuffle(queue):
+    opens = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    line = Line(queue, 1, mode="random", opensAt=opens, maxActive=0)
+    tokens = {user: line.take(user).data["token"] for user in range(1, 21)}
+    committed = line.serving()["seedHash"]
+    line.change(opensAt="2020-01-01T00:00:00Z")
+    now = until(lambda: (s := line.serving())["open"] and s)
+    seed = bytes.fromhex(now["seed"])
+    assert hashlib.sha256(seed).hexdigest() == committed
+    orders = {user: line.status(user).data["queueOrder"] for user in tokens}
+    assert orders == {u: permute(seed, 20, claims(t)["num"]) for u, t in tokens.items()}
+    public = ["--hash", committed, "--seed", now["seed"], "--shuffled", "20"]
+    done = queue.onrush("line", "verify", *public, tokens[7], "21")
+    assert f"ticket 7 has place {orders[7]}\n" in done.stdout
+    assert "ticket 21 has place 21: it came after the opening" in done.stdout
+    public[1] = "00" * 32
+    done = queue.onrush("line", "verify", *public, check=False)
+    assert done.returncode == 1 and "not the seed" in done.stderr
+    for wrong in (["--hash", "00"], ["--seed", "x"], ["nonsense"], ["0"], ["a.b.c"]):
+        arguments = ["--hash", committed, "--seed", now["seed"], "--shuffled", "20", *wrong]
+        done = queue.onrush("line", "verify", *arguments, check=False)
+        assert done.returncode == 2, wrong
 
 
 def test_idle_users_lose_their_place(queue):
