@@ -2,7 +2,10 @@
  * Forwarding a request: rebuild it from what was understood, send it to the service, and
  * rebuild the answer the same way. Headers that are not listed here go nowhere.
  */
+#include <inttypes.h>
+
 #include "base/clock.h"
+#include "crypto/pass.h"
 #include "gateway/gateway.h"
 
 static rq_step relay;
@@ -43,7 +46,9 @@ static const str relayed[] = {
 };
 
 enum {
-	OWN_HEADERS = 4, /* X-Request-Id, traceparent, X-Forwarded-For and -Proto */
+	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Onrush-User and -Line
+	 */
+	OWN_HEADERS = 6,
 };
 
 /* What outlives the step. */
@@ -74,11 +79,24 @@ add_headers(struct forward *f, const struct rq *rq)
 	add_header(f, STR("x-forwarded-proto"), STR("http"));
 }
 
+/* Whom the pass is of, for services that know what it may be used for. */
+static void
+add_holder(struct forward *f, struct arena *arena, const struct pass *pass)
+{
+	if (pass == NULL)
+		return;
+	add_header(f, STR("x-onrush-user"),
+	    str_of(arena_printf(arena, "%" PRId64, pass->user_id)));
+	add_header(
+	    f, STR("x-onrush-line"), str_of(arena_printf(arena, "%" PRId64, pass->line)));
+}
+
 rq_next
 gateway_forward(struct rq *rq)
 {
 	struct gateway *gw = rq->service;
 	const struct gateway_route *route = routes_find(rq->route);
+	const struct pass *pass = rq->ctx;
 	struct upstream *up = &gw->upstreams[route->upstream];
 
 	if (up->pool == NULL)
@@ -100,6 +118,7 @@ gateway_forward(struct rq *rq)
 		.streamed = true,
 	};
 	add_headers(f, rq);
+	add_holder(f, rq->arena, pass);
 	return rq_http(rq, relay, up->pool, &f->request);
 }
 

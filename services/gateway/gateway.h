@@ -4,7 +4,7 @@
  *
  *   worker ──> gateway ──> upstream[] ──> pool (httpc): bounded connections, FIFO queue
  *                 │
- *                 └──> httpd ──route──> forward ──rq_http──> relay ──answer
+ *                 └──> httpd ──route──> [passes] ──> forward ──rq_http──> relay ──answer
  *
  * It decides nothing about a sale and keeps nothing between requests.
  */
@@ -12,6 +12,7 @@
 #define ONRUSH_GATEWAY_GATEWAY_H
 
 #include "app/app.h"
+#include "gateway/passes.h"
 #include "gateway/routes.h"
 #include "gateway/upstream.h"
 #include "http/httpd.h"
@@ -20,16 +21,19 @@ struct gateway_settings {
 	struct app_settings app; /* first: see app_desc */
 	struct httpd_settings http;
 	struct upstream_settings upstream;
+	struct passes_settings passes;
 };
 
 /* What one worker has. */
 struct gateway {
 	struct upstream upstreams[UPSTREAM_COUNT];
+	struct passes *passes;      /* owned; NULL: nobody needs one */
 	struct httpd *httpd;        /* owned */
 	struct loop_timer *observe; /* owned; brings the gauges up to date */
 };
 
-/* The first step of every route; rq->service is the worker's struct gateway. */
+/* Forwards a request: the first step of most routes. rq->service is the worker's struct
+ * gateway, rq->ctx the pass that was checked, if one was: a const struct pass. */
 rq_step gateway_forward;
 
 /* What to tell a client when the service gave no answer. A call that may have taken

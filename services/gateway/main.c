@@ -20,6 +20,7 @@ static const struct conf_item items[] = {
 	APP_CONF_ITEMS("0"),
 	HTTPD_CONF_ITEMS(struct gateway_settings, http, "127.0.0.1:8080"),
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
+	PASSES_CONF_ITEMS(struct gateway_settings, passes),
 };
 
 static const struct app_desc desc = {
@@ -40,13 +41,19 @@ main(int argc, char **argv)
 	return app_main(argc, argv, &desc);
 }
 
+static const char *
+queue_address(void)
+{
+	return settings.upstream.addresses[UPSTREAM_QUEUE];
+}
+
 static bool
 start(struct app *app)
 {
 	(void)app;
 	upstream_register();
 	pages_init();
-	return true;
+	return passes_start(&settings.passes, queue_address());
 }
 
 static void
@@ -70,6 +77,11 @@ worker_start(struct worker *w)
 			&settings.upstream, w->loop, workers))
 			return false;
 	}
+
+	bool failed;
+	gw->passes = passes_new(&settings.passes, queue_address(), w, &failed);
+	if (failed)
+		return false;
 
 	struct httpd_conf conf = {
 		.settings = &settings.http,
@@ -100,6 +112,7 @@ worker_stop(struct worker *w)
 
 	loop_timer_free(gw->observe);
 	httpd_free(gw->httpd);
+	passes_free(gw->passes);
 	for (int id = 0; id < UPSTREAM_COUNT; id++)
 		upstream_fini(&gw->upstreams[id]);
 	free(gw);

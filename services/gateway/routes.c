@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/pages.h"
+#include "gateway/passes.h"
 
 /*
  * How long a client waits at most. A call that changes something outlasts the pool's own
@@ -17,9 +18,13 @@
 #define DEADLINE_READ  (5 * CLOCK_US_PER_SEC)
 #define DEADLINE_WRITE (30 * CLOCK_US_PER_SEC)
 
+/* Where a call begins whose pass column says so. */
+#define FIRST_NONE gateway_forward
+#define FIRST_LINE passes_check
+
 static const struct route table[] = {
-#define X(method, pattern, upstream, target, deadline, body)                             \
-	{ HTTP_##method, pattern, gateway_forward, DEADLINE_##deadline, body, 0 },
+#define X(method, pattern, upstream, target, deadline, body, pass)                       \
+	{ HTTP_##method, pattern, FIRST_##pass, DEADLINE_##deadline, body, 0 },
 #include "gateway/routes.def"
 #undef X
 #define X(pattern, name, file, type)                                                     \
@@ -30,7 +35,7 @@ static const struct route table[] = {
 
 /* The pages stand behind these and belong to no service. */
 static const struct gateway_route rows[] = {
-#define X(method, pattern, upstream, target, deadline, body)                             \
+#define X(method, pattern, upstream, target, deadline, body, pass)                       \
 	{ UPSTREAM_##upstream, target },
 #include "gateway/routes.def"
 #undef X

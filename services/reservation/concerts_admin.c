@@ -15,6 +15,7 @@ enum {
 	NAME_MAX_BYTES = 120,
 	LIMIT_MAX = 1000,
 	LIMIT_USUAL = 4,
+	GENERAL_LINE = 0,
 	SEATS_MAX = 10000, /* of one call */
 };
 
@@ -41,9 +42,9 @@ refusal(struct rq *rq)
 /* --- a concert ------------------------------------------------------------------ */
 
 static const struct pg_stmt insert_concert = { "concert_create",
-	"insert into reservation.concerts (concert_id, name, per_user_limit)"
-	" values ($1::bigint, $2::text, $3::int)"
-	" returning concert_id, name, per_user_limit" };
+	"insert into reservation.concerts (concert_id, name, per_user_limit,"
+	" line_id) values ($1::bigint, $2::text, $3::int, $4::bigint)"
+	" returning concert_id, name, per_user_limit, line_id" };
 
 rq_next
 concert_create(struct rq *rq)
@@ -60,6 +61,7 @@ concert_create(struct rq *rq)
 	pg_add_str(&p, name);
 	pg_add_i64(
 	    &p, json_i64_or(&r, r.root, "perUserLimit", 1, LIMIT_MAX, LIMIT_USUAL));
+	pg_add_i64(&p, json_i64_or(&r, r.root, "line", 0, INT64_MAX, GENERAL_LINE));
 	json_close(&r);
 	if (r.err != ERR_OK)
 		return rq_fail_because(rq, r.err, "%s", r.why);
@@ -82,6 +84,7 @@ concert_created(struct rq *rq)
 	json_put_i64(&w, "id", pg_i64(rq->pg, 0, 0));
 	json_put_str(&w, "name", pg_str(rq->pg, 0, 1));
 	json_put_i64(&w, "perUserLimit", pg_i64(rq->pg, 0, 2));
+	json_put_i64(&w, "line", pg_i64(rq->pg, 0, 3));
 	json_end_object(&w);
 	return answer(rq, &text);
 }

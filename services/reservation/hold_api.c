@@ -8,14 +8,22 @@
 
 static rq_step held;
 
+/* What the gateway says of the pass that came with a request; false if nothing. */
+static bool
+says(const struct rq *rq, str name, int64_t *number)
+{
+	return str_to_i64(http_header(rq->head, name), 0, INT64_MAX, number);
+}
+
 bool
 pass_is_of(const struct rq *rq, int64_t user_id)
 {
-	str text = http_header(rq->head, STR("X-Onrush-User"));
+	static const str name = STR_INIT("X-Onrush-User");
 	int64_t owner;
 
-	return text.p == NULL ||
-	       (str_to_i64(text, 1, INT64_MAX, &owner) && owner == user_id);
+	if (http_header(rq->head, name).p == NULL)
+		return true;
+	return says(rq, name, &owner) && owner == user_id;
 }
 
 static void
@@ -72,7 +80,9 @@ seats_hold(struct rq *rq)
 	if (err != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
 	if (!pass_is_of(rq, h->user_id))
-		return rq_fail(rq, ERR_FORBIDDEN);
+		return rq_fail(rq, ERR_PASS_BORROWED);
+	if (!says(rq, STR("X-Onrush-Line"), &h->line_id))
+		h->line_id = HOLD_NO_LINE;
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
 	h->keyed = key.p != NULL;

@@ -36,7 +36,7 @@ struct sending {
 static const struct pg_stmt hold = { "reservation_hold",
 	"select nth, outcome, replayed, reservation_id, until, amount from"
 	" reservation.hold($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::int[],"
-	" $6::bigint[], $7::bigint)" };
+	" $6::bigint[], $7::bigint[], $8::bigint)" };
 
 static void flush(struct batch_run *run);
 static void send(struct batch_run *run, size_t *undecided, struct hold_request **requests,
@@ -131,7 +131,7 @@ flush(struct batch_run *run)
 
 static void
 add_seats(struct pg_params *p, struct arena *arena, struct hold_request **requests,
-    size_t count)
+    const int64_t *lines, size_t count)
 {
 	int64_t *firsts = arena_alloc(arena, 2 * count * sizeof(*firsts));
 	int64_t *lasts = firsts + count;
@@ -146,6 +146,7 @@ add_seats(struct pg_params *p, struct arena *arena, struct hold_request **reques
 	}
 	pg_add_i64_array(p, firsts, count);
 	pg_add_i64_array(p, lasts, count);
+	pg_add_i64_array(p, lines, count);
 	pg_add_i64_array(p, wanted, n);
 }
 
@@ -157,8 +158,8 @@ send(struct batch_run *run, size_t *undecided, struct hold_request **requests,
 	struct arena *arena = run->rqs[0]->arena;
 	struct sending *s = ARENA_NEW(arena, struct sending);
 	uuid *ids = arena_alloc(arena, count * sizeof(*ids));
-	int64_t *hashes = arena_alloc(arena, 2 * count * sizeof(*hashes));
-	int64_t *users = hashes + count;
+	int64_t *hashes = arena_alloc(arena, 3 * count * sizeof(*hashes));
+	int64_t *users = hashes + count, *lines = users + count;
 	struct pg_params p;
 
 	*s = (struct sending){ run, undecided, requests, count, clock_mono_us() };
@@ -166,12 +167,13 @@ send(struct batch_run *run, size_t *undecided, struct hold_request **requests,
 		ids[i] = requests[i]->id;
 		hashes[i] = requests[i]->hash;
 		users[i] = requests[i]->user_id;
+		lines[i] = requests[i]->line_id;
 	}
 	pg_params_init(&p, arena);
 	pg_add_uuid_array(&p, ids, count);
 	pg_add_i64_array(&p, hashes, count);
 	pg_add_i64_array(&p, users, count);
-	add_seats(&p, arena, requests, count);
+	add_seats(&p, arena, requests, lines, count);
 	pg_add_i64(&p, h->service->settings->hold_us / CLOCK_US_PER_MS);
 	pgpool_exec(h->service->pg, &hold, &p, on_result, s);
 }

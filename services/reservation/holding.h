@@ -16,9 +16,14 @@
 
 #define HOLDING_LEASE_US (200 * CLOCK_US_PER_MS)
 
+enum {
+	HOLD_NO_LINE = -1, /* it came without a pass */
+};
+
 /* What is asked for, and what became of it. */
 struct hold_request {
 	int64_t user_id;
+	int64_t line_id;         /* of the pass, or HOLD_NO_LINE */
 	struct hold_seats seats; /* sorted */
 	uuid id;
 	bool keyed;

@@ -54,7 +54,8 @@ static void put_seat(struct json_writer *w, const struct pg_result *rows, int ro
 
 static const struct kind kinds[LIST_KINDS] = {
 	[LIST_CONCERTS] = { { "list_concerts",
-				"select w.id, c.concert_id, c.name, c.per_user_limit"
+				"select w.id, c.concert_id, c.name, c.per_user_limit,"
+				" c.line_id"
 				" from unnest($1::bigint[]) w (id)"
 				" left join reservation.concerts c on true"
 				" order by w.id, c.concert_id" },
@@ -155,6 +156,7 @@ put_concert(struct json_writer *w, const struct pg_result *rows, int row)
 	json_put_i64(w, "id", pg_i64(rows, row, 1));
 	json_put_str(w, "name", pg_str(rows, row, 2));
 	json_put_i64(w, "perUserLimit", pg_i64(rows, row, 3));
+	json_put_i64(w, "line", pg_i64(rows, row, 4));
 }
 
 static void

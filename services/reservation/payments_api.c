@@ -113,7 +113,7 @@ payment_request(struct rq *rq)
 	if ((err = read_pay(rq, pay, &why)) != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
 	if (!pass_is_of(rq, pay->user_id))
-		return rq_fail(rq, ERR_FORBIDDEN);
+		return rq_fail(rq, ERR_PASS_BORROWED);
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
 	pay->id = idempotency_id(STR("onrush-pay-seat-key-v1"), pay->user_id, key);

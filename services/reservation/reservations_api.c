@@ -117,7 +117,7 @@ reservation_cancel(struct rq *rq)
 	if ((err = read_owner(rq, &user_id, &why)) != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
 	if (!pass_is_of(rq, user_id))
-		return rq_fail(rq, ERR_FORBIDDEN);
+		return rq_fail(rq, ERR_PASS_BORROWED);
 	pg_params_init(&p, rq->arena);
 	pg_add_i64(&p, id);
 	pg_add_i64(&p, user_id);

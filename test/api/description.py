@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import yaml
+from api.coupons import wait_until
 from jsonschema import Draft7Validator, Draft202012Validator
 from referencing import Registry, Resource
 
@@ -91,14 +92,29 @@ class OpenApi:
             if method in METHODS
         }
         self.seen = set()  # (operationId, error code or "OK")
+        self.passes = {}  # user -> pass that is served
+
+    def enter(self, user):
+        """Gets the user a pass; the first one that enters is who looks at lists."""
+        self.passes[str(user)] = self.call("takeToken", {"userId": user}).data["token"]
+        wait_until(lambda: self.call("readToken", userId=user).data["status"] == "ACTIVE")
+
+    def _client(self, operation, body):
+        """As who may make the call."""
+        ((scheme, _),) = (operation.get("security") or [{"": []}])[0].items()
+        client = self.world.admin() if scheme == "operatorKey" else self.world.client()
+        if scheme == "pass":
+            user = str(body["userId"]) if body else next(iter(self.passes))
+            client = type(client)(client.port, {"Authorization": f"Bearer {self.passes[user]}"})
+        return client
 
     def call(self, name, body=None, expect="OK", key=None, admin=None, **params):
         """Makes the call; the answer must be as described, and be `expect`: OK, or the code
-        of an error. `admin` is a key other than the operator's."""
+        of an error. `admin` is a key or pass other than the right one."""
         method, path, operation = self.operations[name]
         url = re.sub(r"{(\w+)}", lambda m: str(params[m[1]]), path)
         headers = {"Idempotency-Key": key} if key else {}
-        client = self.world.admin() if operation.get("security") else self.world.client()
+        client = self._client(operation, body)
         if admin is not None:
             client.headers.pop("Authorization", None)
             headers |= {"Authorization": admin} if admin else {}

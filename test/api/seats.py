@@ -5,10 +5,10 @@ the truths that always hold.
 from api.coupons import instant
 
 
-def concert(world, concert_id=1, option=11, first_seat=100, seats=5, price=1000, limit=4):
+def concert(world, concert_id=1, option=11, first_seat=100, seats=5, price=1000, limit=4, line=0):
     """A concert with one date and its seats first_seat, first_seat + 1, …"""
     admin = world.admin("reservation")
-    body = {"id": concert_id, "name": f"concert {concert_id}", "perUserLimit": limit}
+    body = {"id": concert_id, "name": f"concert {concert_id}", "perUserLimit": limit, "line": line}
     assert admin.post("/admin/concerts", body).status == 200
     more_seats(world, concert_id, option, first_seat, seats, price)
 

@@ -28,6 +28,7 @@ PROGRAMS = (
 OWN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
 # Of a record that cannot be read, never of a request.
 NEVER_TOLD = {"OK", "UNDECODABLE"}
+OPERATOR = [{"operatorKey": []}]
 HUGE = 2**53 + 3  # an id that only a string can tell exactly
 
 
@@ -39,7 +40,7 @@ def table(path, row):
 
 def served():
     """(method, path, takes a body) of the routes whose service there is."""
-    rows = table("services/gateway/routes.def", r'X\((\w+), "([^"]+)", (\w+),[^)]*?(\d+)\)')
+    rows = table("services/gateway/routes.def", r'X\((\w+), "([^"]+)", (\w+),[^)]*?(\d+),\s+\w+\)')
     assert len(rows) > 30
     return {
         (method, path, int(body) > 0)
@@ -113,10 +114,19 @@ def test_every_served_route_is_described_and_no_other():
     assert not [d for d in described if d[2] and d[:2] in without_body]
 
 
-def test_operators_calls_ask_for_the_key():
+def test_calls_say_what_they_ask_for():
+    """The operator's key, a pass where the gateway's table says so, or nothing."""
+    rows = table("services/gateway/routes.def", r'X\((\w+), "([^"]+)", [^)]*?,\s+(\w+)\)')
+    guarded = {(method.lower(), path) for method, path, column in rows if column == "LINE"}
+    assert len(guarded) > 3
     for path, methods in load("openapi.yaml")["paths"].items():
-        for operation in methods.values():
-            assert ("security" in operation) == path.startswith("/admin/"), path
+        for method, operation in methods.items():
+            expected = None
+            if path.startswith("/admin/"):
+                expected = [{"operatorKey": []}]
+            if (method, path) in guarded:
+                expected = [{"pass": []}]
+            assert operation.get("security") == expected, path
 
 
 def test_every_code_is_listed_with_its_status_and_sentence():
@@ -301,8 +311,11 @@ def orders(api):
 
 
 def concerts(api):
+    for user in (2, str(HUGE)):
+        api.enter(user)
     api.call("createConcert", {"id": 1, "name": "Spring", "perUserLimit": 3})
     api.call("createConcert", {"id": str(HUGE), "name": "Autumn"})
+    api.call("createConcert", {"id": 3, "name": "Winter", "line": 7})
     api.call("createConcert", {"id": 1, "name": "Again"}, expect="CONCERT_EXISTS")
     api.call("createConcert", {"id": 2, "name": ""}, expect="BAD_PARAMETER")
     date = {"id": 11, "date": instant(days=30)}
@@ -327,6 +340,8 @@ def concerts(api):
         if params:
             api.call(name, expect=code, **dict.fromkeys(params, 9))
             api.call(name, expect="BAD_PARAMETER", **dict.fromkeys(params, "x"))
+    for nobody, code in (("", "PASS_MISSING"), ("Bearer x", "PASS_INVALID")):
+        api.call("listConcerts", expect=code, admin=nobody)
 
 
 def paid(api, payment_id):
@@ -412,7 +427,7 @@ def everyone(api):
     for name in ("live", "ready", "metrics"):
         api.call(name)
     for name, (_, path, operation) in api.operations.items():
-        if operation.get("security"):
+        if operation.get("security") == OPERATOR:
             params = dict.fromkeys(re.findall(r"{(\w+)}", path), 1)
             api.call(name, expect="UNAUTHORIZED", admin="", **params)
             api.call(name, expect="FORBIDDEN", admin="Bearer another", **params)

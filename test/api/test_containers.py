@@ -18,6 +18,7 @@ DOCKERFILE = ROOT / "docker/Dockerfile"
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 OURS = {
     "keygen",
+    "passkey",
     "migrate",
     "topics",
     "seed",
@@ -25,6 +26,7 @@ OURS = {
     "coupon",
     "order",
     "reservation",
+    "queue",
     "keeper",
     "coupon-publisher-0",
     "coupon-publisher-1",

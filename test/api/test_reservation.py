@@ -31,12 +31,12 @@ def test_lists_show_what_there_is(world):
     client = world.client("reservation")
     assert client.get("/concerts").data == {"concerts": []}
     concert(world, 1, seats=2)
-    concert(world, 2, 21, 200, seats=1, limit=1)
+    concert(world, 2, 21, 200, seats=1, limit=1, line=5)
     more_seats(world, 1, 10, 300, 1)
     wait_until(lambda: len(client.get("/concerts").data["concerts"]) == 2)
     assert client.get("/concerts").data["concerts"] == [
-        {"id": 1, "name": "concert 1", "perUserLimit": 4},
-        {"id": 2, "name": "concert 2", "perUserLimit": 1},
+        {"id": 1, "name": "concert 1", "perUserLimit": 4, "line": 0},
+        {"id": 2, "name": "concert 2", "perUserLimit": 1, "line": 5},
     ]
     dates = client.get("/concerts/1/available-dates").data["concerts"]
     assert [(d["id"], d["concertId"]) for d in dates] == [(10, 1), (11, 1)]
@@ -91,6 +91,7 @@ def test_as_many_seats_as_one_call_makes(world):
         ("/admin/concerts", {"id": 5, "name": "x" * 121}),
         ("/admin/concerts", {"id": 5, "name": "x", "perUserLimit": 0}),
         ("/admin/concerts", {"id": 5, "name": "x", "perUserLimit": 1001}),
+        ("/admin/concerts", {"id": 5, "name": "x", "line": -1}),
         ("/admin/concerts/x/dates", {"id": 5, "date": "2026-12-24T19:30:00Z"}),
         ("/admin/concerts/1/dates", {"id": 5}),
         ("/admin/concerts/1/dates", {"id": 5, "date": "tomorrow"}),
@@ -246,11 +247,31 @@ def test_a_borrowed_pass_holds_nothing(hall):
     for owner in ("8", "x", "", "7x"):
         headers = {"X-Onrush-User": owner}
         answer = client.post("/concerts/reserve-seat", body, headers=headers)
-        assert (answer.status, answer.error) == (403, "FORBIDDEN"), owner
+        assert (answer.status, answer.error) == (403, "PASS_BORROWED"), owner
     held = client.post("/concerts/reserve-seat", body, headers={"X-Onrush-User": "7"}).data
     path = f"/reservations/{held['reservationId']}"
     assert client.get(path, headers={"X-Onrush-User": "8"}).error == "RESERVATION_NOT_FOUND"
     assert client.get(path, headers={"X-Onrush-User": "7"}).status == 200
+
+
+def test_a_pass_opens_the_concerts_of_its_line(hall):
+    """Hall's own concert has the general line."""
+    concert(hall, 2, 21, 200, seats=3, line=5)
+
+    def ask(seats, line=None):
+        headers = {"X-Onrush-User": "7"}
+        if line is not None:
+            headers["X-Onrush-Line"] = str(line)
+        body = {"userId": 7, "seatIds": seats}
+        return hall.client("reservation").post("/concerts/reserve-seat", body, headers=headers)
+
+    assert (ask([200], 0).status, ask([200], 0).error) == (403, "PASS_OF_OTHER_LINE")
+    assert ask([100], 5).error == "PASS_OF_OTHER_LINE"
+    assert ask([200, 201], 6).error == "PASS_OF_OTHER_LINE"
+    assert ask([999], 5).error == "SEAT_NOT_FOUND"
+    assert ask([200], 5).status == 200
+    assert ask([100], 0).status == 200
+    assert ask([201]).status == 200  # where nobody needs a pass
 
 
 # --- the same request again -------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_other_peoples_holds_cannot_be_paid(hall):
     body = {"reservationId": held, "userId": 7}
     client = hall.client("reservation")
     borrowed = client.post("/payments", body, headers={"X-Onrush-User": "8"})
-    assert (borrowed.status, borrowed.error) == (403, "FORBIDDEN")
+    assert (borrowed.status, borrowed.error) == (403, "PASS_BORROWED")
     for wrong in ({}, {"reservationId": held}, {"userId": 7}, body | {"userId": 0}):
         assert client.post("/payments", wrong).error == "BAD_PARAMETER"
     assert client.get("/payments/9").error == "PAYMENT_NOT_FOUND"

@@ -88,7 +88,7 @@ class World:
             # A line whose shop is down serves nobody: it has one if the test started one.
             env["ONRUSH_RESERVATION_URL"] = ""
         if program.name == "gateway":
-            return env
+            return env | {"ONRUSH_PASS_KEYS": str(self.keys / "pass.keys")}
         return env | self.systems(program.role) | {"ONRUSH_INSTANCE": name}
 
     def systems(self, role="onrush"):

@@ -30,8 +30,8 @@ WORKS_FOR = {
     "payment-worker": {"order", "reservation"},
     "keeper": {"order", "coupon", "reservation"},
 }
-# What is written to a topic that several services use.
-CONTRACTS = {"order/order_events.h"}
+# What several services must agree on: what is written to a topic, and who is served.
+CONTRACTS = {"order/order_events.h", "queue/line_rules.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 

@@ -278,6 +278,7 @@ def onrush(binary, directory, port, backend_port, workers, log, cpus, **settings
     env = {
         "ONRUSH_LISTEN": f"127.0.0.1:{port}",
         "ONRUSH_ORDER_URL": f"127.0.0.1:{backend_port}",
+        "ONRUSH_PASSES": "off",
         "ONRUSH_WORKERS": str(workers),
         "ONRUSH_ACCESS_LOG": "1" if log else "0",
     }

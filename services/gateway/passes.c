@@ -1,0 +1,325 @@
+#include "gateway/passes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/log.h"
+#include "app/metrics.h"
+#include "base/clock.h"
+#include "crypto/pass_file.h"
+#include "gateway/gateway.h"
+#include "gateway/line_copies.h"
+#include "gateway/pages.h"
+#include "gateway/pass_rules.h"
+
+#define LOOK_US (1 * CLOCK_US_PER_SEC) /* between two looks at the file of keys */
+
+enum {
+	SENTENCE_MAX = 256,
+};
+
+struct passes {
+	struct worker *worker;      /* borrowed */
+	struct pass_file *file;     /* owned */
+	struct line_copies *copies; /* owned */
+	struct loop_timer *timer;   /* owned; of the next look at the file */
+};
+
+/* What a request shows; in its arena. */
+struct check {
+	struct line_wait wait; /* first: see line_copies.h */
+	enum pass_shown shown;
+	struct pass pass;       /* of SHOWN_PASS */
+	int64_t line_id;        /* whose numbers decide */
+	struct line_copy *copy; /* borrowed; NULL: there are too many lines */
+};
+
+static const char *const ruling_names[RULING_COUNT] = {
+	[RULING_ADMITTED] = "admitted",
+	[RULING_MISSING] = "missing",
+	[RULING_FORGED] = "forged",
+	[RULING_EXPIRED] = "expired",
+	[RULING_WAITING] = "waiting",
+	[RULING_OVER] = "over",
+	[RULING_BLIND] = "blind",
+};
+
+static struct counter *rulings[RULING_COUNT];
+
+static rq_step judge_again;
+
+/* --- life --------------------------------------------------------------------------
+ */
+
+static struct pass_file *
+open_keys(const char *path)
+{
+	char why[SENTENCE_MAX];
+	struct pass_file *file = pass_file_open(path, why, sizeof(why));
+
+	if (file == NULL)
+		log_error("ONRUSH_PASS_KEYS=%s: %s", path, why);
+	return file;
+}
+
+static bool
+is_complete(const struct passes_settings *settings, const char *queue_address)
+{
+	if (settings->keys_path[0] == '\0') {
+		log_error("ONRUSH_PASS_KEYS is not set: name the file of keys that the "
+			  "queue service has, or set ONRUSH_PASSES=off to let "
+			  "everybody pass");
+		return false;
+	}
+	if (queue_address[0] == '\0') {
+		log_error("ONRUSH_QUEUE_URL is not set: passes are checked with the "
+			  "numbers of the queue service; set ONRUSH_PASSES=off to let "
+			  "everybody pass");
+		return false;
+	}
+	return true;
+}
+
+bool
+passes_start(const struct passes_settings *settings, const char *queue_address)
+{
+	char labels[64];
+	struct pass_file *file;
+
+	line_copies_register();
+	for (int i = 0; i < RULING_COUNT; i++) {
+		snprintf(labels, sizeof(labels), "ruling=\"%s\"", ruling_names[i]);
+		rulings[i] = counter_new("onrush_gateway_passes_total",
+		    "Requests for what the waiting line guards, by what was decided.",
+		    labels);
+	}
+	if (!settings->on) {
+		log_warn("ONRUSH_PASSES is off: nobody needs a pass of the waiting line");
+		return true;
+	}
+	if (!is_complete(settings, queue_address))
+		return false;
+	file = open_keys(settings->keys_path);
+	pass_file_free(file);
+	return file != NULL;
+}
+
+/* Every worker has keys of its own; one speaks for all. */
+static void
+on_look(void *arg)
+{
+	struct passes *passes = arg;
+	char why[SENTENCE_MAX];
+	enum pass_file_news news = pass_file_look(passes->file, why, sizeof(why));
+
+	loop_timer_set(passes->timer, LOOK_US);
+	if (passes->worker->index != 0)
+		return;
+	if (news == PASS_FILE_CHANGED)
+		log_info("the file of pass keys has changed; its keys are in force");
+	if (news == PASS_FILE_BROKEN)
+		log_error("the file of pass keys has changed and cannot be used; the "
+			  "keys from before stay in force: %s",
+		    why);
+}
+
+struct passes *
+passes_new(const struct passes_settings *settings, const char *queue_address,
+    struct worker *w, bool *failed)
+{
+	struct passes *passes;
+
+	*failed = false;
+	if (!settings->on)
+		return NULL;
+	passes = xcalloc(1, sizeof(*passes));
+	passes->worker = w;
+	passes->file = open_keys(settings->keys_path);
+	passes->copies = line_copies_new(w->loop, queue_address);
+	passes->timer = loop_timer_new(w->loop, on_look, passes);
+	loop_timer_set(passes->timer, LOOK_US);
+	*failed = passes->file == NULL || passes->copies == NULL;
+	return passes;
+}
+
+void
+passes_free(struct passes *passes)
+{
+	if (passes == NULL)
+		return;
+	loop_timer_free(passes->timer);
+	line_copies_free(passes->copies);
+	pass_file_free(passes->file);
+	free(passes);
+}
+
+/* --- what is shown -------------------------------------------------------------------
+ */
+
+/* The pass that was sent; p == NULL if none. False when there are two fields that could
+ * hold one: services might read the other. */
+static bool
+find_pass(const struct http_head *head, str *text)
+{
+	static const str name = STR_INIT("authorization");
+	bool found = false;
+
+	*text = STR_NULL;
+	for (size_t i = 0; i < head->header_count; i++) {
+		if (!str_eq_nocase(head->headers[i].name, name))
+			continue;
+		if (found)
+			return false;
+		found = true;
+		*text = pass_of_authorization(head->headers[i].value);
+	}
+	return true;
+}
+
+static enum pass_shown
+look_at_pass(const struct rq *rq, const struct pass_keys *keys, struct pass *pass)
+{
+	str text;
+
+	if (!find_pass(rq->head, &text))
+		return SHOWN_FORGED;
+	if (text.p == NULL)
+		return SHOWN_NOTHING;
+	switch (pass_check(keys, text, clock_wall_us() / CLOCK_US_PER_SEC, pass)) {
+	case PASS_FORGED: return SHOWN_FORGED;
+	case PASS_EXPIRED: return SHOWN_EXPIRED;
+	case PASS_VALID: break;
+	}
+	return SHOWN_PASS;
+}
+
+/* --- refusals ------------------------------------------------------------------------
+ */
+
+/* Like a 401 of RFC 6750, 3: why, for programs. */
+static rq_next
+refuse_pass(struct rq *rq, enum pass_ruling ruling)
+{
+	static const str field = STR_INIT("WWW-Authenticate");
+
+	switch (ruling) {
+	case RULING_MISSING:
+		rq_header(rq, field, STR("Bearer realm=\"waiting line\""));
+		return rq_fail(rq, ERR_PASS_MISSING);
+	case RULING_EXPIRED:
+		rq_header(rq, field,
+		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\", "
+			"error_description=\"expired\""));
+		return rq_fail(rq, ERR_PASS_EXPIRED);
+	default:
+		rq_header(rq, field,
+		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\""));
+		return rq_fail(rq, ERR_PASS_INVALID);
+	}
+}
+
+static void
+put_number(struct rq *rq, str name, int64_t value)
+{
+	rq_header(rq, name, str_of(arena_printf(rq->arena, "%" PRId64, value)));
+}
+
+/* Told when to ask again, not when the place is served: that may be sooner than was
+ * promised, and then the time runs. */
+static rq_next
+refuse_waiting(struct rq *rq, const struct line_view *v, int64_t position)
+{
+	const struct check *c = rq->ctx;
+	int64_t remaining_s = position == 0
+				  ? v->opens_s
+				  : line_remaining_s(v, line_place(v, c->pass.ticket));
+
+	put_number(rq, STR("Retry-After"), line_ask_again_ms(remaining_s) / 1000);
+	if (position == 0)
+		return rq_fail_because(rq, ERR_PASS_WAITING,
+		    "The line is not open yet; the place is known when it opens.");
+	put_number(rq, STR("X-Onrush-Position"), position);
+	return rq_fail_because(rq, ERR_PASS_WAITING,
+	    "It is not this pass's turn yet: its position is %" PRId64
+	    ", to be served within %" PRId64 " seconds.",
+	    position, remaining_s);
+}
+
+static rq_next
+refuse(
+    struct rq *rq, enum pass_ruling ruling, const struct line_view *v, int64_t position)
+{
+	const struct check *c = rq->ctx;
+
+	if (ruling == RULING_BLIND)
+		return rq_fail_because(rq, ERR_UNAVAILABLE,
+		    "Where the waiting line stands is not known at the moment; the "
+		    "place in it is kept.");
+	if (pages_wanted(rq->head))
+		return pages_send_to_line(rq, c->line_id);
+	if (ruling == RULING_WAITING)
+		return refuse_waiting(rq, v, position);
+	if (ruling == RULING_OVER)
+		return rq_fail(rq, ERR_PASS_OVER);
+	return refuse_pass(rq, ruling);
+}
+
+/* --- the check -----------------------------------------------------------------------
+ */
+
+static rq_next
+conclude(
+    struct rq *rq, enum pass_ruling ruling, const struct line_view *v, int64_t position)
+{
+	struct check *c = rq->ctx;
+
+	counter_add(rulings[ruling], 1);
+	if (ruling != RULING_ADMITTED)
+		return refuse(rq, ruling, v, position);
+	rq->ctx = c->shown == SHOWN_PASS ? &c->pass : NULL;
+	return rq_goto(rq, gateway_forward);
+}
+
+/*
+ * Before somebody is told to wait, newer numbers are looked at: whoever was told a moment
+ * ago to be served knows more than our copy does.
+ */
+static rq_next
+judge(struct rq *rq, bool may_wait)
+{
+	struct check *c = rq->ctx;
+	const struct line_view *v = c->copy == NULL ? NULL : line_copy_view(c->copy);
+	int64_t position;
+	enum pass_ruling ruling = pass_rule(c->shown, &c->pass, v, &position);
+
+	if (may_wait && c->copy != NULL && line_copy_is_coming(c->copy) &&
+	    (ruling == RULING_BLIND || ruling == RULING_WAITING))
+		return line_copy_wait(rq, judge_again, c->copy);
+	return conclude(rq, ruling, v, position);
+}
+
+rq_next
+passes_check(struct rq *rq)
+{
+	struct gateway *gw = rq->service;
+	struct passes *passes = gw->passes;
+	struct check *c;
+
+	if (passes == NULL)
+		return rq_goto(rq, gateway_forward);
+	rq->ctx = c = ARENA_NEW(rq->arena, struct check);
+	c->shown = look_at_pass(rq, pass_file_keys(passes->file), &c->pass);
+	c->line_id = c->shown == SHOWN_NOTHING || c->shown == SHOWN_FORGED
+			 ? PASS_GENERAL_LINE
+			 : c->pass.line;
+	if (c->shown == SHOWN_NOTHING || c->shown == SHOWN_PASS)
+		c->copy = line_copies_use(passes->copies, c->line_id);
+	return judge(rq, true);
+}
+
+static rq_next
+judge_again(struct rq *rq)
+{
+	return judge(rq, false);
+}

@@ -1,0 +1,48 @@
+/*
+ * Passes of the waiting line, checked without a call: the signature with keys that the
+ * gateway has, the place with a copy of the line's numbers (line_copies.h).
+ *
+ *   route ──passes_check──> look at the pass ──> [newer numbers] ──> gateway_forward
+ *                                 │                     │
+ *                                 └──────── 401 ────────┴── 403, 503
+ */
+#ifndef ONRUSH_GATEWAY_PASSES_H
+#define ONRUSH_GATEWAY_PASSES_H
+
+#include "app/app.h"
+#include "gateway/routes.h"
+#include "http/rq.h"
+
+/* Put PASSES_CONF_ITEMS in the program's table. */
+struct passes_settings {
+	bool on;
+	const char *keys_path; /* owned by conf */
+};
+
+#define PASSES_CONF_ITEMS(type, member)                                                  \
+	{ "ONRUSH_PASSES", CONF_BOOL, offsetof(type, member.on), "on", 0, 0,             \
+		"Whether the calls that the waiting line guards need its pass." },       \
+	{                                                                                \
+		"ONRUSH_PASS_KEYS", CONF_STRING, offsetof(type, member.keys_path), "",   \
+		    0, 0,                                                                \
+		    "File with the keys of passes (onrush passkey); needed while "       \
+		    "ONRUSH_PASSES is on."                                               \
+	}
+
+struct passes;
+
+/* Registers the metrics and sees that passes can be checked; once, before the workers
+ * start. False, with an error logged, when they cannot. */
+bool passes_start(const struct passes_settings *settings, const char *queue_address);
+
+/* What one worker has; owned by the caller. NULL when ONRUSH_PASSES is off; *failed, with
+ * an error logged, when it could not be made. */
+struct passes *passes_new(const struct passes_settings *settings,
+    const char *queue_address, struct worker *w, bool *failed);
+void passes_free(struct passes *passes); /* after the server; NULL is fine */
+
+/* The first step of the routes that the waiting line guards. Who is admitted goes on to
+ * gateway_forward, with rq->ctx the pass, or NULL where nobody needs one. */
+rq_step passes_check;
+
+#endif
