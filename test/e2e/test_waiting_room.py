@@ -14,9 +14,14 @@ def place(visitor):
 # --- waiting ---------------------------------------------------------------------------
 
 
-def test_the_place_falls_and_the_visitor_is_sent_on(line, visit):
+@pytest.mark.parametrize(
+    "missing", ["/queue/tokens/status/", "/queue/events/"], ids=["by_events", "by_asking"]
+)
+def test_the_place_falls_and_the_visitor_is_sent_on(line, visit, missing):
     line.join(*range(1, 11))
     visitor = visit()
+    visitor.expect(missing)
+    visitor.context.route(f"**{missing}**", lambda route: route.abort())
     visitor.open(line.room(11, SHOP))
     visitor.sees("You are in line")
     assert place(visitor) == 11
@@ -219,6 +224,9 @@ def test_a_line_that_has_ended(line, visit):
     )
     page.reload()
     visitor.sees("This line has ended")
+    line.change(closesAt="2099-01-01T00:00:00Z")
+    page.get_by_role("button", name="Get in line again").click()
+    visitor.sees("You are in line")
 
 
 @pytest.mark.parametrize("number", ["99999", "x", "", "-1", "1234567890123456789012"])
@@ -301,6 +309,41 @@ def test_no_connection_for_a_while(line, visit):
     visitor.shows("#number", "2")
     visitor.shows("#trouble", "")
     assert page.url.endswith(line.room(3))
+
+
+def test_a_service_that_ends_has_its_visitors_come_again(world, chromium):
+    world.start("queue", "gateway")
+    line = Line(world)
+    line.join(1)
+    visitor = chromium.visitor(world.port("gateway"))
+    visitor.expect("50[234]|ERR_|/queue/events/")
+    with_events = re.compile("/queue/events/")
+    page = visitor.page = visitor.context.new_page()
+    page.clock.install()
+    with page.expect_request(with_events):
+        page.goto(line.room(2))
+    visitor.shows("#number", "2")
+    world.stop("queue")
+    visitor.shows("#trouble", re.compile("The shop does not answer"))
+    world.start("queue")
+    visitor.shows("#trouble", "")
+    with page.expect_request(with_events):
+        page.clock.run_for(60_000)
+    visitor.shows("#number", "2")
+    assert chromium.send_home() == []
+
+
+def test_one_tab_of_a_browser_follows_the_line(line, visit):
+    visitor = visit()
+    followed = []
+    visitor.context.on("request", lambda r: "/queue/events/" in r.url and followed.append(r))
+    tabs = [visitor.open(line.room(1)) for _ in range(3)]
+    for visitor.page in tabs:
+        visitor.sees("You are in line")
+    line.change(mode="closed")
+    for visitor.page in tabs:
+        visitor.sees("The line stands still")
+    assert len(followed) == 1
 
 
 def test_nobody_leaves_without_a_connection(line, visit):

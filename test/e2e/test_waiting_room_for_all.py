@@ -140,7 +140,7 @@ def test_the_policy_stops_what_is_not_ours(line, visit):
     visitor = visit()
     page = visitor.open(line.room(1))
     visitor.sees("You are in line")
-    assert not any("policy" in w for w in visitor.wrong)
+    assert visitor.wrong == []
     page.evaluate(
         """() => {
              const style = document.createElement('style');

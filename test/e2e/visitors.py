@@ -63,8 +63,7 @@ class Visitor:
         self.context.on("console", self._on_console)
         self.context.on("weberror", lambda error: self.wrong.append(str(error.error)))
         self.wrong = []
-        # What the browser asks for by itself, and what not every line has.
-        self.expected = ["/favicon.ico", "/queue/events/"]
+        self.expected = ["/favicon.ico"]  # for which the browser asks by itself
         self.page = None
 
     def _on_console(self, message):

@@ -62,9 +62,10 @@ function goalOf(to) {
 /* --- what is remembered -------------------------------------------------------------- */
 
 /*
- * {user, token, first, best, left}: who waits, the pass, the first and the best place that
- * this pass has had, and whether it was given up. Replaced as a whole, never changed, so
- * that whoever waited for an answer can see that it is not the same any more.
+ * {user, token, first, best}: who waits, the pass, the first and the best place that it has
+ * had; or {user, gone}, the state in which a place ended, until another one is asked for.
+ * Replaced as a whole, never changed, so that whoever waited for an answer can see that it
+ * is not the same any more.
  */
 let place = load();
 
@@ -124,7 +125,7 @@ const at = (path) => `/queue/${path}/${place.user}?line=${line}`;
 /* Asks where we stand; what is to be shown: {state, data}. */
 async function ask() {
   if (place.user === undefined) return { state: 'who' };
-  if (place.left) return { state: 'left' };
+  if (place.gone !== undefined) return { state: place.gone };
   const asked = place;
   const answer =
     place.token === undefined
@@ -135,6 +136,11 @@ async function ask() {
   return accepted(answer.data);
 }
 
+function lose(state) {
+  remember({ user: place.user, gone: state });
+  return { state };
+}
+
 function refused({ error, message }) {
   switch (error) {
     case 'LINE_CLOSED':
@@ -142,10 +148,9 @@ function refused({ error, message }) {
     case 'LINE_NOT_FOUND':
       return { state: 'unknown' };
     case 'TOKEN_NOT_FOUND':
-      remember({ user: place.user, left: true });
-      return { state: 'left' };
+      return lose('left');
     case 'PASS_EXPIRED':
-      return { state: 'ended' };
+      return lose('ended');
     case 'PASS_INVALID': // its key is no longer in use
       remember({ user: place.user });
       return ask();
@@ -278,7 +283,7 @@ function enter(next) {
     case 'soon':
     case 'waiting':
     case 'paused':
-      return follows ? FOLLOWED_MS : next.data.askAgainMs;
+      return next.data.askAgainMs;
     case 'who':
     case 'left':
     case 'over':
@@ -300,12 +305,13 @@ function wake() {
   wakeUp();
 }
 
+/* True when it was cut short. */
 function sleep(ms) {
   return new Promise((resolve) => {
-    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms, false);
     wakeUp = () => {
       clearTimeout(timer);
-      resolve();
+      resolve(true);
     };
     if (woken) wakeUp();
   }).finally(() => {
@@ -315,6 +321,12 @@ function sleep(ms) {
 
 /* A tenth more or less, so that a crowd that came together does not ask together. */
 const spread = (ms) => ms * (0.9 + Math.random() / 5);
+
+/* Until the next ask, which has time while events come. */
+async function rest(ms) {
+  const cut = await sleep(spread(ms));
+  if (!cut && follows) await sleep(spread(FOLLOWED_MS));
+}
 
 /* Doubles with every failure, up to a limit; half of it is left to chance. */
 function backoff(failures, retryMs) {
@@ -327,8 +339,8 @@ async function run() {
     try {
       const next = await ask();
       failures = 0;
-      if (place.token !== undefined) follow();
-      await sleep(spread(enter(next)));
+      if (next.data !== undefined) follow();
+      await rest(enter(next));
     } catch (trouble) {
       if (!(trouble instanceof NoAnswer)) throw trouble;
       failures += 1;
@@ -355,15 +367,17 @@ function listen() {
       follows = false;
       resolve();
     };
-    source.onmessage = (event) => {
-      if (place.token !== token) return unfollow();
-      follows = true;
-      enter(accepted(JSON.parse(event.data)));
-    };
-    source.onerror = () => {
+    const onEnd = () => {
       unfollow();
       setTimeout(wake, Math.random() * SCATTER_MS);
     };
+    source.addEventListener('place', (event) => {
+      if (place.token !== token) return unfollow();
+      follows = true;
+      enter(accepted({ ...JSON.parse(event.data), token }));
+    });
+    source.addEventListener('end', onEnd);
+    source.addEventListener('error', onEnd);
   });
 }
 
@@ -400,7 +414,7 @@ async function leave() {
   }
   unfollow();
   showPass('');
-  remember({ user: place.user, left: true });
+  lose('left');
   wake();
 }
 
