@@ -172,6 +172,15 @@ def family(pid):
     return [pid, *(other for other in others if parent_of(other) == pid)]
 
 
+def runs(pid):
+    """The process is there and has not ended: one that nobody has waited for has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def require_port(port, name, variable, ours=None):
     """Trouble that names the holder when the port is taken by anyone but a child of the
     process `ours`."""

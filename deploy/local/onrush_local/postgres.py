@@ -1,5 +1,6 @@
 """PostgreSQL 15 as a private server."""
 
+import contextlib
 import os
 import pwd
 import re
@@ -11,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from .engine import FILES, Engine
-from .host import Trouble, guarded, run, which
+from .host import Trouble, family, guarded, run, runs, wait_until, which
 
 BIN = ["/usr/lib/postgresql/15/bin"]
 
@@ -137,6 +138,16 @@ class Postgres(Engine):
 
     def command(self):
         return [which("postgres", BIN), "-D", str(self.data)]
+
+    def kill(self):
+        """With all its processes: those that a dead server leaves notice it when their work
+        is done, and until then no other may start on the data."""
+        backends = family(self.process.pid)[1:]
+        super().kill()
+        for pid in backends:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(runs, backends)), 30, "The end of PostgreSQL's processes")
 
     def ready(self):
         """Asked on our own socket: another server on this port cannot answer there."""
