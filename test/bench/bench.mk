@@ -14,6 +14,10 @@ $(B)/bin/onrush-bench-chain: $(BENCH_CHAIN) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(BENCH_CHAIN) $(LIB) $(LDLIBS) -o $@
 
+$(B)/bin/onrush-bench-backend: $(B)/test/bench/gateway/backend.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
+
 .PHONY: bench
 bench: ## measure this machine (BENCH_ROWS=coupons,orders: only these)
 	@deploy/local/setup $(STACK_PARTS)
@@ -29,5 +33,5 @@ queue-growth: ## what a waiting line of up to 10 million costs
 .PHONY: bench-gateway
 bench-gateway: ## measure the gateway beside nginx and HAProxy (BENCH_CONNECTIONS=50: only these)
 	@deploy/local/setup build run rivals
-	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench
+	@$(MAKE) --no-print-directory all $(B)/bin/onrush-bench $(B)/bin/onrush-bench-backend
 	@B=$(B) test/bench/gateway/compare.py

@@ -36,7 +36,8 @@ from strain import Attack, Idle, Overload, SlowReaders  # noqa: E402
 from trial import measure, middle  # noqa: E402
 
 RESULTS = ROOT / "build/bench/gateway"
-BINARY = ROOT / os.environ.get("B", "build/release") / "bin/onrush-gateway"
+BIN = ROOT / os.environ.get("B", "build/release") / "bin"
+GATEWAY, BACKEND = BIN / "onrush-gateway", BIN / "onrush-bench-backend"
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 PORT = int(os.environ.get("BENCH_PORT", "27180"))
@@ -63,7 +64,10 @@ class Rig:
 
     def backend(self, workers=1):
         at = self.directory / "backend"
-        return contenders.backend(at, PORT, workers, self.load_cpus(workers))
+        return contenders.backend(BACKEND, at, PORT, workers, self.load_cpus(workers))
+
+    def large_backend(self):
+        return contenders.large_backend(self.directory / "large", PORT, self.rest)
 
     def slow_backend(self, milliseconds):
         return contenders.slow_backend(self.directory / "slow", PORT, milliseconds, self.rest)
@@ -74,7 +78,7 @@ class Rig:
         port = PORT + 1 + NAMES.index(name)
         cpus = self.first if workers == 1 else self.all
         if name == "onrush":
-            return contenders.onrush(BINARY, at, port, PORT, workers, log, cpus, **settings)
+            return contenders.onrush(GATEWAY, at, port, PORT, workers, log, cpus, **settings)
         return getattr(contenders, name)(at, port, PORT, workers, log, cpus)
 
     def load_cpus(self, workers):

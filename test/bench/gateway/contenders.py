@@ -217,11 +217,19 @@ def _nginx(directory, http, workers):
     return [which("nginx", SBIN), "-p", directory, "-c", conf]
 
 
-def backend(directory, port, workers, cpus):
+def backend(binary, directory, port, workers, cpus):
+    """It costs as little as it can."""
+    directory.mkdir(parents=True, exist_ok=True)
+    argv = [binary, f"127.0.0.1:{port}", workers]
+    return Server("the backend", argv, port, directory, cpus)
+
+
+def large_backend(directory, port, cpus):
+    """It has something large, too."""
     http = NGINX_BACKEND.format(
         port=port, target=TARGET, large_target=LARGE_TARGET, body=BODY, dir=directory
     )
-    argv = _nginx(directory, http, workers)
+    argv = _nginx(directory, http, 1)
     with open(directory / "large", "wb") as large:
         large.truncate(LARGE_SIZE)
     return Server("the backend", argv, port, directory, cpus)

@@ -94,7 +94,7 @@ class SlowReaders:
         self.results = {}  # name -> (status line, bytes before, at most, MB read)
 
     def run(self):
-        with self.rig.backend():
+        with self.rig.large_backend():
             for name in NAMES:
                 with self.rig.start(name) as contender, ExitStack() as readers:
                     self.results[name] = self._read(contender, readers)
