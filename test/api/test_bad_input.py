@@ -134,7 +134,9 @@ def test_clients_that_vanish_leave_nothing_behind(world):
 
     def quiet():
         metrics = world.client("gateway").metrics() | world.client("coupon").metrics()
-        return all(v <= 1 for k, v in metrics.items() if k.startswith("onrush_http_requests_under_way"))
+        return all(
+            v <= 1 for k, v in metrics.items() if k.startswith("onrush_http_requests_under_way")
+        )
 
     wait_until(quiet)
 

@@ -103,16 +103,15 @@ test_status(void **state)
 	assert_int_equal(line_status_of(&v, 99), LINE_ACTIVE);
 }
 
+#define SIXTEEN "0:1,1:2,2:3,3:4,4:5,5:6,6:7,7:8,8:9,9:1,10:1,11:1,12:1,13:1,14:1,15:1"
+
 static void
 test_pairs(void **state)
 {
-	static const char *const good[] = { "", "0:1", "7:9,10:11",
-		"0:1,1:2,2:3,3:4,4:5,5:6,6:7,7:8,8:9,9:1,10:1,11:1,12:1,13:1,14:1,15:1",
+	static const char *const good[] = { "", "0:1", "7:9,10:11", SIXTEEN,
 		"9223372036854775807:9223372036854775807" };
 	static const char *const bad[] = { ",", "1", "1:", ":1", "1:2,", "1:2,,3:4",
-		"-1:2", "1:2:3", "x:1",
-		"0:1,1:2,2:3,3:4,4:5,5:6,6:7,7:8,8:9,9:1,10:1,11:1,12:1,13:1,14:1,15:1,"
-		"16:1" };
+		"-1:2", "1:2:3", "x:1", SIXTEEN ",16:1" };
 	char text[LINE_PAIRS_TEXT_MAX];
 	struct line_pairs pairs;
 
