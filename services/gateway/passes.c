@@ -6,24 +6,16 @@
 
 #include "app/log.h"
 #include "app/metrics.h"
+#include "app/pass_watch.h"
 #include "base/clock.h"
-#include "crypto/pass_file.h"
 #include "gateway/gateway.h"
 #include "gateway/line_copies.h"
 #include "gateway/pages.h"
 #include "gateway/pass_rules.h"
 
-#define LOOK_US (1 * CLOCK_US_PER_SEC) /* between two looks at the file of keys */
-
-enum {
-	SENTENCE_MAX = 256,
-};
-
 struct passes {
-	struct worker *worker;      /* borrowed */
-	struct pass_file *file;     /* owned */
+	struct pass_watch *keys;    /* owned */
 	struct line_copies *copies; /* owned */
-	struct loop_timer *timer;   /* owned; of the next look at the file */
 };
 
 /* What a request shows; in its arena. */
@@ -52,17 +44,6 @@ static rq_step judge_again;
 /* --- life --------------------------------------------------------------------------
  */
 
-static struct pass_file *
-open_keys(const char *path)
-{
-	char why[SENTENCE_MAX];
-	struct pass_file *file = pass_file_open(path, why, sizeof(why));
-
-	if (file == NULL)
-		log_error("ONRUSH_PASS_KEYS=%s: %s", path, why);
-	return file;
-}
-
 static bool
 is_complete(const struct passes_settings *settings, const char *queue_address)
 {
@@ -85,7 +66,6 @@ bool
 passes_start(const struct passes_settings *settings, const char *queue_address)
 {
 	char labels[64];
-	struct pass_file *file;
 
 	line_copies_register();
 	for (int i = 0; i < RULING_COUNT; i++) {
@@ -98,30 +78,7 @@ passes_start(const struct passes_settings *settings, const char *queue_address)
 		log_warn("ONRUSH_PASSES is off: nobody needs a pass of the waiting line");
 		return true;
 	}
-	if (!is_complete(settings, queue_address))
-		return false;
-	file = open_keys(settings->keys_path);
-	pass_file_free(file);
-	return file != NULL;
-}
-
-/* Every worker has keys of its own; one speaks for all. */
-static void
-on_look(void *arg)
-{
-	struct passes *passes = arg;
-	char why[SENTENCE_MAX];
-	enum pass_file_news news = pass_file_look(passes->file, why, sizeof(why));
-
-	loop_timer_set(passes->timer, LOOK_US);
-	if (passes->worker->index != 0)
-		return;
-	if (news == PASS_FILE_CHANGED)
-		log_info("the file of pass keys has changed; its keys are in force");
-	if (news == PASS_FILE_BROKEN)
-		log_error("the file of pass keys has changed and cannot be used; the "
-			  "keys from before stay in force: %s",
-		    why);
+	return is_complete(settings, queue_address);
 }
 
 struct passes *
@@ -134,12 +91,9 @@ passes_new(const struct passes_settings *settings, const char *queue_address,
 	if (!settings->on)
 		return NULL;
 	passes = xcalloc(1, sizeof(*passes));
-	passes->worker = w;
-	passes->file = open_keys(settings->keys_path);
+	passes->keys = pass_watch_new(w, settings->keys_path);
 	passes->copies = line_copies_new(w->loop, queue_address);
-	passes->timer = loop_timer_new(w->loop, on_look, passes);
-	loop_timer_set(passes->timer, LOOK_US);
-	*failed = passes->file == NULL || passes->copies == NULL;
+	*failed = passes->keys == NULL || passes->copies == NULL;
 	return passes;
 }
 
@@ -148,9 +102,8 @@ passes_free(struct passes *passes)
 {
 	if (passes == NULL)
 		return;
-	loop_timer_free(passes->timer);
 	line_copies_free(passes->copies);
-	pass_file_free(passes->file);
+	pass_watch_free(passes->keys);
 	free(passes);
 }
 
@@ -309,7 +262,7 @@ passes_check(struct rq *rq)
 	if (passes == NULL)
 		return rq_goto(rq, gateway_forward);
 	rq->ctx = c = ARENA_NEW(rq->arena, struct check);
-	c->shown = look_at_pass(rq, pass_file_keys(passes->file), &c->pass);
+	c->shown = look_at_pass(rq, pass_watch_keys(passes->keys), &c->pass);
 	c->line_id = c->shown == SHOWN_NOTHING || c->shown == SHOWN_FORGED
 			 ? PASS_GENERAL_LINE
 			 : c->pass.line;

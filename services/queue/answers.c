@@ -45,7 +45,7 @@ pass_text(struct rq *rq, const struct line *line, int64_t user_id, int64_t ticke
 	};
 	char *text = arena_alloc(rq->arena, PASS_TEXT_MAX);
 
-	return (str){ text, pass_write(s->keys, &pass, text) };
+	return (str){ text, pass_write(pass_watch_keys(s->keys), &pass, text) };
 }
 
 /* Before a random opening nobody has a place, so nobody is promised a time. */

@@ -19,7 +19,6 @@ enum {
 };
 
 static struct queue_settings settings;
-static struct pass_keys *keys; /* owned; of all workers */
 
 static const struct conf_item conf[] = {
 	APP_CONF_ITEMS("1"),
@@ -53,13 +52,8 @@ static const struct route routes[] = {
 static bool
 start(struct app *app UNUSED)
 {
-	char err[256];
-
 	line_script_init();
-	keys = pass_keys_load(settings.pass_keys, err, sizeof(err));
-	if (keys == NULL)
-		log_error("ONRUSH_PASS_KEYS=%s: %s", settings.pass_keys, err);
-	return keys != NULL;
+	return true;
 }
 
 static void
@@ -98,7 +92,9 @@ worker_start(struct worker *w)
 	w->state = s;
 	s->worker = w;
 	s->settings = &settings;
-	s->keys = keys;
+	s->keys = pass_watch_new(w, settings.pass_keys);
+	if (s->keys == NULL)
+		return false;
 	start_stores(s);
 	s->lines = lines_new(s);
 	s->desk = desk_new(s);
@@ -139,13 +135,8 @@ worker_stop(struct worker *w)
 	shop_free(s->shop);
 	lines_free(s->lines);
 	desk_free(s->desk);
+	pass_watch_free(s->keys);
 	free(s);
-}
-
-static void
-stop(struct app *app UNUSED)
-{
-	pass_keys_free(keys);
 }
 
 int
@@ -162,7 +153,6 @@ main(int argc, char **argv)
 		.worker_start = worker_start,
 		.worker_drain = worker_drain,
 		.worker_stop = worker_stop,
-		.stop = stop,
 	};
 
 	return app_main(argc, argv, &desc);

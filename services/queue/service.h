@@ -1,6 +1,6 @@
 /*
  * The queue service's inside: what one worker owns. Nothing is shared between workers but
- * settings and pass keys.
+ * settings.
  *
  *   api ──> lines (copies, ≤ 400 ms old) ──tick, every 100 ms──> Redis: the live lines
  *    │        ├────────sync, every second──────> PostgreSQL: settings, bounds
@@ -12,7 +12,7 @@
 #define ONRUSH_QUEUE_SERVICE_H
 
 #include "app/app.h"
-#include "crypto/pass.h"
+#include "app/pass_watch.h"
 #include "http/httpd.h"
 #include "queue/line_rules.h"
 #include "store/pgpool.h"
@@ -32,7 +32,7 @@ struct events;
 struct service {
 	const struct queue_settings *settings; /* borrowed for ever */
 	struct worker *worker;                 /* borrowed */
-	const struct pass_keys *keys;          /* borrowed from main.c */
+	struct pass_watch *keys;               /* owned */
 	struct httpd *httpd;                   /* owned */
 	struct pgpool *pg;                     /* owned */
 	struct redis *redis;                   /* owned */

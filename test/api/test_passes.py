@@ -279,6 +279,23 @@ def test_keys_are_rotated_without_a_restart(shop):
     assert enter(shop, by_new).status == 200
 
 
+def test_the_queue_signs_with_the_new_key_and_knows_the_old_places(shop):
+    keys = Keys(shop)
+    old, new = keys.read()[0], new_key("next")
+    line = Line(shop, 1, maxActive=1, **UNLIMITED)
+    served(line, 1)
+    token = line.take(2).data["token"]
+    keys.write([new, old])
+    until(lambda: line.take(2).data["token"] != token)
+    again = line.take(2).data["token"]
+    assert again == keys.sign(claims(token), key=new)
+    assert line.status(2, token).data["queueOrder"] == 1  # shown with the old one
+    until(lambda: enter(shop, again).error == "NOT_YET_SERVED")
+    keys.write([new])
+    until(lambda: line.status(2, token).status == 401)
+    assert line.status(2, again).data["queueOrder"] == 1
+
+
 @pytest.mark.parametrize("text", ["", "nonsense\n", "k-1 00ff\n", None])
 def test_a_broken_file_of_keys_changes_nothing(shop, text):
     shop.expect_error("file of pass keys")
