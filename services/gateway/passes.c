@@ -110,8 +110,8 @@ passes_free(struct passes *passes)
 /* --- what is shown -------------------------------------------------------------------
  */
 
-/* The pass that was sent; p == NULL if none. False when there are two fields that could
- * hold one: services might read the other. */
+/* The pass that was sent, by a browser that navigates in a cookie; p == NULL if none.
+ * False when there are two fields that could hold one: services might read the other. */
 static bool
 find_pass(const struct http_head *head, str *text)
 {
@@ -127,6 +127,8 @@ find_pass(const struct http_head *head, str *text)
 		found = true;
 		*text = pass_of_authorization(head->headers[i].value);
 	}
+	if (!found)
+		*text = pages_pass(head);
 	return true;
 }
 

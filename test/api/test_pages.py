@@ -1,6 +1,8 @@
 """The pages that the gateway serves itself: bytes, headers, and what browsers may keep."""
 
 import pytest
+from api.fake_service import FakeService
+from api.lines import UNLIMITED, Line, until
 from harness.engines import ROOT
 
 PAGES = {
@@ -72,3 +74,41 @@ def test_methods(gateway):
     assert (refused.error, refused.headers["allow"]) == ("METHOD_NOT_ALLOWED", "GET, HEAD")
     assert gateway.get("/waiting-room/").error == "NOT_FOUND"
     assert gateway.get("/waiting-room.html").error == "NOT_FOUND"
+
+
+# --- the way to the waiting room, and back ------------------------------------------------
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_without_a_pass_is_sent_to_the_line(world):
+    world.start("queue", "gateway")
+    sent = world.client().get("/concerts?page=2", headers=BROWSER)
+    assert (sent.status, sent.body) == (303, b"")
+    assert sent.headers["location"] == "/waiting-room?line=0&to=%2Fconcerts%3Fpage%3D2"
+    assert world.client().get("/concerts").error == "PASS_MISSING"
+    assert world.client().post("/concerts/reserve-seat", {}, headers=BROWSER).status == 401
+
+
+def test_a_cookie_is_a_pass_for_looking(world):
+    with FakeService(world.port("reservation")) as shop:
+        world.start("queue", "gateway")
+        line = Line(world, 1, maxActive=1, **UNLIMITED)
+        token = line.take(7).data["token"]
+        until(lambda: line.status(7).data["status"] == "ACTIVE")
+        cookie = {"Cookie": f"theme=dark; onrush_pass={token}"}
+        client = world.client()
+        assert client.get("/concerts", headers=cookie).status == 200
+        request = shop.requests[0]
+        assert (request.header("cookie"), request.header("x-onrush-user")) == (None, "7")
+        # A call that changes something needs the header: other sites can send a cookie.
+        assert client.post("/concerts/reserve-seat", {}, headers=cookie).error == "PASS_MISSING"
+        forged = {"Cookie": f"onrush_pass={token[:-4]}AAAA"}
+        assert client.get("/concerts", headers=forged).error == "PASS_INVALID"
+        # The header is what counts when there are both.
+        both = forged | {"Authorization": f"Bearer {token}"}
+        assert client.get("/concerts", headers=both).status == 200
+        waits = line.take(8).data["token"]
+        answer = client.get("/concerts", headers={"Cookie": f"onrush_pass={waits}"} | BROWSER)
+        assert answer.headers["location"] == "/waiting-room?line=1&to=%2Fconcerts"
+        assert len(shop.requests) == 2

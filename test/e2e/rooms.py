@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from urllib.parse import quote
 
 ROOM = "/waiting-room"
@@ -41,12 +40,3 @@ class Line:
     def noted(self, visitor):
         """What a visitor's browser has noted of the line."""
         return json.loads(visitor.page.evaluate(f"localStorage['onrush.line.{self.number}']"))
-
-
-def until(condition, seconds=20):
-    """Waits for a condition; its value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.02)
-    return value

@@ -1,10 +1,12 @@
 """The waiting room as people use it: in Chromium, before a real line."""
 
+import json
 import re
 import time
 
 import pytest
-from e2e.rooms import OPEN, ROOM, SHOP, Line, until
+from api.lines import until
+from e2e.rooms import OPEN, ROOM, SHOP, Line
 
 
 def place(visitor):
@@ -122,6 +124,28 @@ def test_who_is_sent_back_does_not_go_round_in_circles(shop, visit):
     visitor.sees("It is your turn")
     page.get_by_role("link", name="Go in").click()
     page.wait_for_url(f"**{SHOP}")
+
+
+def test_from_the_shop_to_the_line_and_back(world, chromium):
+    """A browser that has no pass asks for what needs one."""
+    world.start("queue", "reservation", "gateway")
+    world.admin().put("/admin/queue/lines/0", {"maxActive": 0})
+    visitor = chromium.visitor(world.port("gateway"))
+    page = visitor.open("/concerts")
+    visitor.sees("Who are you?")
+    page.get_by_label("User number").fill("7")
+    page.get_by_role("button", name="Get in line").click()
+    visitor.shows("#number", "1")
+    world.admin().put("/admin/queue/lines/0", OPEN)
+    page.wait_for_url("**/concerts")
+    assert json.loads(page.inner_text("body"))["data"] == {"concerts": []}
+    page.reload()
+    assert page.url.endswith("/concerts")
+    assert world.client().delete("/queue/tokens/7").status == 200
+    until(lambda: page.reload() and ROOM in page.url)
+    visitor.expect("404")
+    visitor.sees("You have left the line")
+    assert chromium.send_home() == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from e2e.rooms import OPEN, ROOM, Line, until
+from api.lines import until
+from e2e.rooms import OPEN, ROOM, Line
 
 PHONE = {"width": 320, "height": 568, "has_touch": True, "is_mobile": True}
 

@@ -436,6 +436,15 @@ function onWho(event) {
   if (right) getInLine(user);
 }
 
+/* Another tab has noted something: only when it is another place we ask for it. */
+function onStorage(event) {
+  const before = place;
+  if (event.key !== key) return;
+  place = load();
+  if (place.user !== before.user || place.token !== before.token || place.gone !== before.gone)
+    wake();
+}
+
 /* As text: numbers beyond 2^53 lose their last digits in JavaScript. */
 const isUser = (text) => /^[1-9]\d{0,18}$/.test(text);
 
@@ -458,11 +467,7 @@ function prepare() {
   });
   addEventListener('online', wake);
   addEventListener('offline', wake);
-  addEventListener('storage', (event) => {
-    if (event.key !== key) return;
-    place = load();
-    wake();
-  });
+  addEventListener('storage', onStorage);
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) wake();
   });
