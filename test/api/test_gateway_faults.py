@@ -17,7 +17,7 @@ from api.lines import until
 from harness.crowd import crowd, post
 
 GET = "GET /api/v1/coupons/{} HTTP/1.1\r\nHost: a\r\n\r\n"
-OTHER = b"GET /concerts HTTP/1.1\r\nHost: a\r\n\r\n"
+OTHER = b"GET /payments/1 HTTP/1.1\r\nHost: a\r\n\r\n"
 FAILURES = {502, 503, 504}
 
 

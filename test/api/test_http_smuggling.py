@@ -14,8 +14,8 @@ from api.recorder import Recorder
 # Calls that take what the cases send: a body, or none.
 CALLS = (
     (b"POST / HTTP", b"POST /payments HTTP"),
-    (b"GET / HTTP", b"GET /concerts HTTP"),
-    (b"GET /next HTTP", b"GET /concerts?next HTTP"),
+    (b"GET / HTTP", b"GET /payments/1 HTTP"),
+    (b"GET /next HTTP", b"GET /payments/2?next HTTP"),
 )
 # What the gateway may send beside what frames a body.
 FORWARDED = {
@@ -107,4 +107,4 @@ def test_cases_do_arrive(gateway):
     arrived = service.take()
     assert len(arrived) > 40
     assert any(request.body == b"hello" for request in arrived)
-    assert any(request.target == b"/concerts?next" for request in arrived)
+    assert any(request.target == b"/payments/2?next" for request in arrived)
