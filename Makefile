@@ -50,6 +50,7 @@ $(B)/%.o: %.c
 
 # What the assembler puts into it, the compiler does not see.
 $(B)/services/gateway/pages.o: $(wildcard services/gateway/pages/*)
+$(B)/services/gateway/routing.o: deploy/gateway/routes.json
 
 $(LIB): $(COMMON_OBJ) $(SERVICE_OBJ)
 	@rm -f $@

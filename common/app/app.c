@@ -6,10 +6,10 @@
  *   supervisor      (the main thread, or a thread beside run) waits on two descriptors:
  *                   a signalfd, and an eventfd that says "look at the counters again"
  *
- * SIGTERM and SIGINT are blocked in every thread and read from the signalfd, so that no
- * code of ours ever runs inside a signal handler. The supervisor alone decides when the
- * drain is over. The loops are freed last, because a library's thread may still post to
- * one until `stop` has ended that library.
+ * SIGTERM, SIGINT and maybe SIGHUP are blocked in every thread and read from the
+ * signalfd, so that no code of ours ever runs inside a signal handler. The supervisor
+ * alone decides when the drain is over. The loops are freed last, because a library's
+ * thread may still post to one until `stop` has ended that library.
  */
 #include "app/app.h"
 
@@ -74,7 +74,7 @@ struct app {
 	STAILQ_HEAD(, ready) readies; /* owned */
 };
 
-static void prepare_process(void);
+static void prepare_process(const struct app_desc *desc);
 static void app_init(struct app *app, const struct app_desc *desc);
 static void app_fini(struct app *app);
 static int worker_count(const struct app_settings *settings);
@@ -93,7 +93,7 @@ app_main(int argc, char **argv, const struct app_desc *desc)
 	struct app app;
 	int status;
 
-	prepare_process();
+	prepare_process(desc);
 	if (!app_args_load(argc, argv, desc))
 		return 0; /* --help and the like: all was said */
 	app_init(&app, desc);
@@ -118,16 +118,18 @@ app_main(int argc, char **argv, const struct app_desc *desc)
  */
 
 static void
-stop_signals(sigset_t *set)
+our_signals(const struct app_desc *desc, sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	if (desc->reload != NULL)
+		sigaddset(set, SIGHUP);
 }
 
 /* Before there is a second thread, which inherits the signal mask. */
 static void
-prepare_process(void)
+prepare_process(const struct app_desc *desc)
 {
 	struct rlimit files;
 	sigset_t set;
@@ -137,7 +139,7 @@ prepare_process(void)
 	/* A shell starts background jobs with SIGINT ignored. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
-	stop_signals(&set);
+	our_signals(desc, &set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -153,7 +155,7 @@ app_init(struct app *app, const struct app_desc *desc)
 
 	*app = (struct app){ .desc = desc, .settings = desc->settings };
 	app->workers = worker_count(app->settings);
-	stop_signals(&set);
+	our_signals(desc, &set);
 	app->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	app->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT(app->signal_fd >= 0 && app->wake_fd >= 0);
@@ -383,6 +385,11 @@ await_event(struct app *app, int64_t until_us)
 	eventfd_read(app->wake_fd, &count);
 	if (read(app->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		if (!app_stopping(app))
+			app->desc->reload(app);
+		return;
+	}
 	if (app_stopping(app)) {
 		log_warn("signal %u during the drain: the process ends at once",
 		    info.ssi_signo);

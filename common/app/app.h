@@ -3,9 +3,11 @@
  *
  *   main ── app_main(argc, argv, &desc)
  *            ├─ --help, --version, --check, --settings, --settings-markdown: done here
+ *            │  (--check with desc->check, if there is more to check than settings)
  *            ├─ desc->start            once, on the main thread; connects nothing yet
  *            ├─ desc->worker_start     on each worker's own thread, with its own loop
  *            ├─ desc->run              blocking work of a consumer, on the main thread
+ *            ├─ … SIGHUP: desc->reload, on a thread that is nobody's else
  *            ├─ … SIGTERM: app_stopping() is true, desc->worker_drain on each worker;
  *            │  each calls worker_drained() when its last request has been answered
  *            ├─ desc->worker_stop      frees what the worker made
@@ -45,13 +47,16 @@ struct app_desc {
 	 * Each may be NULL. start and worker_start log why and return false to give up;
 	 * stop and worker_stop are called all the same and free what was made so far.
 	 * worker_start runs in one thread at a time. run returns soon after
-	 * app_stopping(); when it returns by itself, the program stops.
+	 * app_stopping(); when it returns by itself, the program stops. check says what
+	 * is wrong in err[err_size]. Without reload, SIGHUP ends the process.
 	 */
+	bool (*check)(char *err, size_t err_size);
 	bool (*start)(struct app *app);
 	bool (*worker_start)(struct worker *w);
 	void (*worker_drain)(struct worker *w);
 	void (*worker_stop)(struct worker *w);
 	void (*run)(struct app *app);
+	void (*reload)(struct app *app);
 	void (*stop)(struct app *app);
 };
 

@@ -9,7 +9,7 @@
 #include "app/log.h"
 
 enum {
-	ERR_SIZE = 512
+	ERR_SIZE = 2048
 };
 
 enum command {
@@ -40,6 +40,7 @@ struct args {
 
 static void parse(int argc, char **argv, const struct app_desc *desc, struct args *args);
 static void load(const struct app_desc *desc, const struct args *args);
+static void check(const struct app_desc *desc);
 static void print_help(const struct app_desc *desc);
 static void print_markdown(const struct app_desc *desc);
 
@@ -58,7 +59,7 @@ app_args_load(int argc, char **argv, const struct app_desc *desc)
 	} else {
 		load(desc, &args);
 		if (args.command == CHECK)
-			printf("ok\n");
+			check(desc);
 		if (args.command == SETTINGS)
 			conf_print_values(desc->conf, desc->conf_count, desc->settings);
 		if (args.command != RUN)
@@ -102,6 +103,16 @@ load(const struct app_desc *desc, const struct args *args)
 		die("ONRUSH_LOG_LEVEL=%s: must be debug, info, warn or error.",
 		    settings->log_level);
 	log_init(desc->name, level);
+}
+
+static void
+check(const struct app_desc *desc)
+{
+	char err[ERR_SIZE];
+
+	if (desc->check != NULL && !desc->check(err, sizeof(err)))
+		die("%s.", err);
+	printf("ok\n");
 }
 
 static void

@@ -252,8 +252,6 @@ on_told(struct loop_job *job)
 static void
 release(struct httpd *httpd)
 {
-	free(httpd->slots);
-	free(httpd->deadlines);
 	free(httpd->scratch);
 	buf_fini(&httpd->out);
 	buf_fini(&httpd->text);

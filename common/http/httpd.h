@@ -76,7 +76,7 @@ struct httpd_settings {
 
 struct httpd_conf {
 	const struct httpd_settings *settings; /* borrowed for the server's life */
-	const struct route *routes;            /* borrowed; matched in order */
+	const struct route *routes;            /* borrowed */
 	size_t route_count;
 	rq_step *fallback; /* first step for what no route matches; NULL: 404 or 405. Its
 			    * requests have rq->route == fallback_route */
@@ -87,6 +87,21 @@ struct httpd_conf {
 /* Listens. NULL when it cannot, with an error logged that names the address. The routes
  * /healthz, /readyz and /metrics are always there, before all others. */
 struct httpd *httpd_new(struct worker *w, const struct httpd_conf *conf);
+
+/* Routes that replace the others of a server while it runs. */
+struct httpd_routes {
+	const struct route *const
+	    *routes; /* the list is copied, each route is borrowed until `unused` */
+	size_t count;
+	/* May the request take this route, whose path it fits? NULL: yes. */
+	bool (*fits)(const struct route *route, const struct http_head *head);
+	/* No request has them any more; from the loop, at the end of its turn. */
+	void (*unused)(void *arg);
+	void *arg; /* borrowed until `unused` */
+};
+
+/* From the next request on; those that are under way keep theirs. */
+void httpd_set_routes(struct httpd *httpd, const struct httpd_routes *routes);
 
 /* Stops listening, tells keep-alive clients with "Connection: close", closes idle
  * connections a moment later (a request may be on its way), and calls worker_drained(w),

@@ -83,11 +83,13 @@ struct exchange {
 	LIST_ENTRY(exchange) link;     /* of httpd's `live` or `spares` */
 	struct httpd *httpd;           /* borrowed */
 	struct conn *conn;             /* borrowed; NULL once answered or it is gone */
-	const struct slot *slot;       /* borrowed from httpd */
+	const struct slot *slot;       /* borrowed; counted as a user of its set */
 	rq_step *next;                 /* in RQ_STARTED and RQ_WAITING */
 	void (*cancel)(struct rq *rq); /* in RQ_WAITING */
 	struct loop_wait deadline;
 	struct loop_timer *patience; /* owned; of rq_wait; made when first needed */
+	struct loop_timer
+	    *hurry; /* owned; of a deadline that came with the request; likewise */
 	struct loop_job job;      /* of rq_not_started; tells a stream that it is gone */
 	enum err job_err;         /* what the job resumes with */
 	struct http_body decoder; /* in CONN_BODY */
@@ -113,12 +115,28 @@ struct exchange {
 
 /* A route and what the server keeps of it. */
 struct slot {
+	struct route_set *set;       /* borrowed; that it belongs to */
 	const struct route *route;   /* borrowed */
 	rq_step *first;              /* NULL: answers 404 or 405 */
-	struct loop_waits *deadline; /* borrowed from httpd->deadlines */
+	struct loop_waits *deadline; /* borrowed from the set */
 	struct counter *by_class[6]; /* for ever; 2xx at 2 … 5xx at 5 */
 	struct histogram *seconds;   /* for ever */
 	bool always;                 /* answers under overload too */
+	bool rest;                   /* its last param is all that is left of the path */
+};
+
+/* The routes of a server at a time. A request that takes one of them keeps them all. */
+struct route_set {
+	struct loop *loop;  /* borrowed */
+	struct slot *slots; /* owned: built-in, the program's, the last is for what none
+			     * matches */
+	size_t slot_count;
+	struct path_tree *tree;        /* owned; of indices into slots */
+	struct loop_waits **deadlines; /* owned; one per length, at most slot_count */
+	size_t deadline_count;
+	struct httpd_routes source; /* of the program's */
+	size_t users;               /* requests, and the server while these are its */
+	struct loop_job job;        /* frees */
 };
 
 struct httpd_metrics { /* all for ever */
@@ -145,11 +163,7 @@ struct httpd {
 	bool ended;               /* httpd_free was called */
 	struct loop_job told_job; /* tells the worker */
 
-	struct slot *slots; /* owned: built-in, the program's, the last is for
-			     * what none of them matches */
-	size_t slot_count;
-	struct loop_waits **deadlines; /* owned; one per length, at most slot_count */
-	size_t deadline_count;
+	struct route_set *routes; /* owned with its users */
 
 	LIST_HEAD(, exchange) live;   /* owned */
 	LIST_HEAD(, exchange) spares; /* owned; for the next requests */
@@ -201,6 +215,10 @@ void routes_init(struct httpd *httpd);
 void routes_fini(struct httpd *httpd);
 /* Sets slot, route and params. ERR_OK, or what to answer. */
 enum err route_find(struct exchange *x);
+/* The same for what is no request: the slot that nothing matches. */
+void route_miss(struct exchange *x);
+/* The request has ended. */
+void route_put(struct exchange *x);
 void route_count(const struct exchange *x, int status, int64_t took_us);
 
 /* httpd_ops.c */

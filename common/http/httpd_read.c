@@ -162,6 +162,18 @@ take_body(struct conn *c, str in)
 	return total;
 }
 
+/* The route's, or less when who asks waits less. */
+static int64_t
+patience_of(const struct exchange *x)
+{
+	str field = http_header(&x->head, STR("X-Request-Deadline-Ms"));
+	int64_t ms, own_us = x->rq.route->deadline_us;
+
+	if (!str_to_i64(field, 1, own_us / CLOCK_US_PER_MS, &ms))
+		return own_us;
+	return ms * CLOCK_US_PER_MS;
+}
+
 static void
 run(struct exchange *x)
 {
@@ -170,7 +182,7 @@ run(struct exchange *x)
 	if (x->conn->state == CONN_BODY)
 		x->rq.start_us = clock_mono_us(); /* now it is complete */
 	conn_enter(x->conn, CONN_BUSY);
-	x->rq.deadline_us = x->rq.start_us + x->rq.route->deadline_us;
+	x->rq.deadline_us = x->rq.start_us + patience_of(x);
 	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
 	    x->slot->always) {
 		exchange_begin(x, x->slot->first);
@@ -200,8 +212,7 @@ conn_refuse(struct conn *c, enum err err)
 		x->head.minor = 1;
 		x->head.header_count = 0;
 		x->unlogged = true;
-		x->slot = &c->httpd->slots[c->httpd->slot_count - 1];
-		x->rq.route = x->slot->route;
+		route_miss(x);
 		attach(c, x);
 		log_identify(x);
 	}

@@ -1,7 +1,9 @@
 /*
  * Routing: which route a request takes, its parameters, who may call it, and the metrics
- * of each. A program has a handful of routes, which differ within a few bytes: trying
- * them in order is as fast as a tree and can be read.
+ * of each.
+ *
+ *   httpd ──> route_set (the newest) ──> slots <── exchange
+ *             route_set (older ones, until their last exchange ends) ──> …
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +11,12 @@
 #include "crypto/digest.h"
 #include "http/httpd_impl.h"
 
-static void add_slot(struct httpd *httpd, const struct route *route, rq_step *first);
-static bool match(const char *pattern, str path, str *params);
+static struct route_set *new_set(struct httpd *httpd, const struct httpd_routes *routes);
+static void put_set(struct route_set *set);
+static void on_unused(struct loop_job *job);
+static void add_slot(struct route_set *set, const struct route *route, rq_step *first);
+static bool visit(void *arg, size_t i);
+static void take_slot(struct exchange *x, const struct slot *slot);
 static bool takes(const struct route *route, enum http_method method);
 static enum err unescape_params(struct exchange *x);
 static enum err authorize(struct exchange *x);
@@ -26,50 +32,109 @@ void
 routes_init(struct httpd *httpd)
 {
 	const struct httpd_conf *conf = &httpd->conf;
-	size_t max = OPS_ROUTES + conf->route_count + 1;
+	const struct route **list = xcalloc(conf->route_count + 1, sizeof(*list));
+	const struct httpd_routes routes = {
+		.routes = list,
+		.count = conf->route_count,
+	};
 
-	httpd->slots = xcalloc(max, sizeof(*httpd->slots));
-	httpd->deadlines = xcalloc(max, sizeof(struct loop_waits *));
-	for (size_t i = 0; i < OPS_ROUTES; i++) {
-		add_slot(httpd, &ops_routes[i], ops_routes[i].first);
-		httpd->slots[i].always = true;
-	}
-	for (size_t i = 0; i < conf->route_count; i++) {
-		ASSERT(conf->routes[i].first != NULL);
-		add_slot(httpd, &conf->routes[i], conf->routes[i].first);
-	}
 	ASSERT((conf->fallback == NULL) == (conf->fallback_route == NULL));
-	if (conf->fallback != NULL)
-		add_slot(httpd, conf->fallback_route, conf->fallback);
-	else
-		add_slot(httpd, &none, NULL);
+	for (size_t i = 0; i < conf->route_count; i++)
+		list[i] = &conf->routes[i];
+	httpd->routes = new_set(httpd, &routes);
+	free(list);
 }
 
 void
+httpd_set_routes(struct httpd *httpd, const struct httpd_routes *routes)
+{
+	struct route_set *old = httpd->routes;
+
+	httpd->routes = new_set(httpd, routes);
+	put_set(old);
+}
+
+/* Those that are being answered still have them. */
+void
 routes_fini(struct httpd *httpd)
 {
-	for (size_t i = 0; i < httpd->deadline_count; i++)
-		loop_waits_free(httpd->deadlines[i]);
-	httpd->deadline_count = 0;
+	put_set(httpd->routes);
+	httpd->routes = NULL;
+}
+
+static struct route_set *
+new_set(struct httpd *httpd, const struct httpd_routes *routes)
+{
+	struct route_set *set = xcalloc(1, sizeof(*set));
+	const struct httpd_conf *conf = &httpd->conf;
+	size_t max = OPS_ROUTES + routes->count + 1;
+
+	set->loop = httpd->worker->loop;
+	set->source = *routes;
+	set->source.routes = NULL; /* the slots have them */
+	set->users = 1;
+	set->job.run = on_unused;
+	set->tree = path_tree_new();
+	set->slots = xcalloc(max, sizeof(*set->slots));
+	set->deadlines = xcalloc(max, sizeof(struct loop_waits *));
+	for (size_t i = 0; i < OPS_ROUTES; i++) {
+		add_slot(set, &ops_routes[i], ops_routes[i].first);
+		set->slots[i].always = true;
+	}
+	for (size_t i = 0; i < routes->count; i++) {
+		ASSERT(routes->routes[i]->first != NULL);
+		add_slot(set, routes->routes[i], routes->routes[i]->first);
+	}
+	for (size_t i = 0; i < set->slot_count; i++)
+		path_tree_add(set->tree, set->slots[i].route->pattern, i);
+	if (conf->fallback != NULL)
+		add_slot(set, conf->fallback_route, conf->fallback);
+	else
+		add_slot(set, &none, NULL);
+	return set;
+}
+
+/* At the end of the turn: the last user may be in a callback of one of the deadlines. */
+static void
+put_set(struct route_set *set)
+{
+	ASSERT(set->users > 0);
+	if (--set->users == 0)
+		loop_defer(set->loop, &set->job);
+}
+
+static void
+on_unused(struct loop_job *job)
+{
+	struct route_set *set = CONTAINER_OF(job, struct route_set, job);
+
+	if (set->source.unused != NULL)
+		set->source.unused(set->source.arg);
+	for (size_t i = 0; i < set->deadline_count; i++)
+		loop_waits_free(set->deadlines[i]);
+	path_tree_free(set->tree);
+	free(set->deadlines);
+	free(set->slots);
+	free(set);
 }
 
 /* Routes with the same deadline share its list. */
 static struct loop_waits *
-deadline_of(struct httpd *httpd, const struct route *route)
+deadline_of(struct route_set *set, const struct route *route)
 {
 	size_t i;
 
-	for (i = 0; i < httpd->slot_count; i++)
-		if (httpd->slots[i].route->deadline_us == route->deadline_us)
-			return httpd->slots[i].deadline;
-	return httpd->deadlines[httpd->deadline_count++] = loop_waits_new(
-		   httpd->worker->loop, route->deadline_us, exchange_on_deadline);
+	for (i = 0; i < set->slot_count; i++)
+		if (set->slots[i].route->deadline_us == route->deadline_us)
+			return set->slots[i].deadline;
+	return set->deadlines[set->deadline_count++] =
+		   loop_waits_new(set->loop, route->deadline_us, exchange_on_deadline);
 }
 
 static void
-add_slot(struct httpd *httpd, const struct route *route, rq_step *first)
+add_slot(struct route_set *set, const struct route *route, rq_step *first)
 {
-	struct slot *slot = &httpd->slots[httpd->slot_count];
+	struct slot *slot = &set->slots[set->slot_count];
 	const char *pattern = route->pattern != NULL ? route->pattern : "(other)";
 	str method =
 	    route->method == HTTP_OTHER ? STR("any") : http_method_name(route->method);
@@ -77,9 +142,11 @@ add_slot(struct httpd *httpd, const struct route *route, rq_step *first)
 	size_t size;
 
 	ASSERT(first == NULL || route->deadline_us > 0);
+	slot->set = set;
 	slot->route = route;
 	slot->first = first;
-	slot->deadline = first != NULL ? deadline_of(httpd, route) : NULL;
+	slot->rest = strstr(pattern, "...}") != NULL;
+	slot->deadline = first != NULL ? deadline_of(set, route) : NULL;
 	buf_printf(&labels, "route=\"%s\",method=\"%.*s\"", pattern, STR_ARG(method));
 	buf_add(&labels, "", 1);
 	size = buf_size(&labels);
@@ -93,7 +160,7 @@ add_slot(struct httpd *httpd, const struct route *route, rq_step *first)
 		    "Answers by route and class of status.", labels.p);
 	}
 	buf_fini(&labels);
-	httpd->slot_count++;
+	set->slot_count++;
 }
 
 void
@@ -108,31 +175,39 @@ route_count(const struct exchange *x, int status, int64_t took_us)
 /* --- finding -------------------------------------------------------------------------
  */
 
+/* A request that looks for its route. */
+struct search {
+	struct exchange *x;
+	bool known; /* there is one, for another method */
+};
+
+static bool
+visit(void *arg, size_t i)
+{
+	struct search *s = arg;
+	const struct route_set *set = s->x->httpd->routes;
+	const struct slot *slot = &set->slots[i];
+
+	if (i >= OPS_ROUTES && set->source.fits != NULL &&
+	    !set->source.fits(slot->route, &s->x->head))
+		return false;
+	s->known = true;
+	if (!takes(slot->route, s->x->head.method))
+		return false;
+	take_slot(s->x, slot);
+	return true;
+}
+
 enum err
 route_find(struct exchange *x)
 {
-	struct httpd *httpd = x->httpd;
+	struct search search = { .x = x };
 	struct rq *rq = &x->rq;
-	bool known = false;
 
-	for (size_t i = 0; i + 1 < httpd->slot_count; i++) {
-		const struct route *route = httpd->slots[i].route;
-
-		if (!match(route->pattern, rq->path, rq->params))
-			continue;
-		known = true;
-		if (takes(route, x->head.method)) {
-			x->slot = &httpd->slots[i];
-			break;
-		}
-	}
-	if (x->slot == NULL) {
-		x->slot = &httpd->slots[httpd->slot_count - 1];
-		memset(rq->params, 0, sizeof(rq->params));
-	}
-	rq->route = x->slot->route;
+	if (!path_tree_find(x->httpd->routes->tree, rq->path, rq->params, visit, &search))
+		route_miss(x);
 	x->unlogged = (rq->route->flags & ROUTE_QUIET) != 0;
-	if (x->slot->first == NULL && !known)
+	if (x->slot->first == NULL && !search.known)
 		return ERR_NOT_FOUND;
 	if (x->slot->first == NULL) {
 		list_methods(x);
@@ -147,30 +222,30 @@ route_find(struct exchange *x)
 	return unescape_params(x);
 }
 
-/* Does the path look like the pattern? Its {…} match one segment that is not empty. */
-static bool
-match(const char *pattern, str path, str *params)
+static void
+take_slot(struct exchange *x, const struct slot *slot)
 {
-	size_t count = 0, n;
+	x->slot = slot;
+	x->rq.route = slot->route;
+	slot->set->users++;
+}
 
-	while (*pattern != '\0') {
-		if (*pattern != '{') {
-			if (path.n == 0 || *path.p != *pattern)
-				return false;
-			pattern++;
-			path = (str){ path.p + 1, path.n - 1 };
-			continue;
-		}
-		for (n = 0; n < path.n && path.p[n] != '/'; n++)
-			continue;
-		if (n == 0)
-			return false;
-		ASSERT(count < RQ_MAX_PARAMS);
-		params[count++] = (str){ path.p, n };
-		path = (str){ path.p + n, path.n - n };
-		pattern = strchr(pattern, '}') + 1;
-	}
-	return path.n == 0;
+void
+route_miss(struct exchange *x)
+{
+	const struct route_set *set = x->httpd->routes;
+
+	memset(x->rq.params, 0, sizeof(x->rq.params));
+	take_slot(x, &set->slots[set->slot_count - 1]);
+}
+
+void
+route_put(struct exchange *x)
+{
+	if (x->slot == NULL)
+		return;
+	put_set(x->slot->set);
+	x->slot = NULL;
 }
 
 static bool
@@ -185,7 +260,10 @@ unescape_params(struct exchange *x)
 {
 	for (size_t i = 0; i < RQ_MAX_PARAMS && x->rq.params[i].p != NULL; i++) {
 		str *param = &x->rq.params[i];
+		bool last = i + 1 == RQ_MAX_PARAMS || param[1].p == NULL;
 
+		if (last && x->slot->rest)
+			break; /* an escaped slash of it would become another */
 		if (memchr(param->p, '%', param->n) != NULL &&
 		    !http_unescape(*param, arena_alloc(x->rq.arena, param->n), param))
 			return ERR_BAD_REQUEST;
@@ -193,26 +271,34 @@ unescape_params(struct exchange *x)
 	return ERR_OK;
 }
 
+static bool
+list_method(void *arg, size_t i)
+{
+	struct exchange *x = arg;
+	struct buf *text = &x->httpd->text;
+	const struct route_set *set = x->httpd->routes;
+	const struct route *route = set->slots[i].route;
+
+	if (i >= OPS_ROUTES && set->source.fits != NULL &&
+	    !set->source.fits(route, &x->head))
+		return false;
+	if (buf_size(text) > 0)
+		buf_add_str(text, STR(", "));
+	buf_add_str(text, http_method_name(route->method));
+	if (route->method == HTTP_GET)
+		buf_add_str(text, STR(", HEAD"));
+	return false;
+}
+
 /* RFC 9110, 10.2.1: a 405 names what would be allowed. */
 static void
 list_methods(struct exchange *x)
 {
-	struct buf *text = &x->httpd->text;
 	str ignored[RQ_MAX_PARAMS];
 
-	buf_clear(text);
-	for (size_t i = 0; i + 1 < x->httpd->slot_count; i++) {
-		const struct route *route = x->httpd->slots[i].route;
-
-		if (!match(route->pattern, x->rq.path, ignored))
-			continue;
-		if (buf_size(text) > 0)
-			buf_add_str(text, STR(", "));
-		buf_add_str(text, http_method_name(route->method));
-		if (route->method == HTTP_GET)
-			buf_add_str(text, STR(", HEAD"));
-	}
-	rq_header(&x->rq, STR("Allow"), buf_str(text));
+	buf_clear(&x->httpd->text);
+	(void)path_tree_find(x->httpd->routes->tree, x->rq.path, ignored, list_method, x);
+	rq_header(&x->rq, STR("Allow"), buf_str(&x->httpd->text));
 }
 
 /* --- who may -------------------------------------------------------------------------

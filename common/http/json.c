@@ -52,6 +52,7 @@ json_open(struct json_reader *r, struct arena *arena, str text)
 
 	*r = (struct json_reader){ .arena = arena };
 	if ((why = json_check(text, &at)) != NULL) {
+		r->at = at;
 		refuse(r, arena_printf(arena, "The JSON is malformed: %s (at byte %zu).",
 			      why, at));
 		return;
@@ -67,6 +68,7 @@ json_open(struct json_reader *r, struct arena *arena, str text)
 		why = inspect(root, text, &at);
 	if (why != NULL) {
 		json_close(r);
+		r->at = at;
 		refuse(r, why);
 	}
 }
@@ -294,6 +296,12 @@ const struct json *
 json_next(const struct json *element)
 {
 	return json_of(item_of(element)->next);
+}
+
+str
+json_name(const struct json *member)
+{
+	return str_of(item_of(member)->string);
 }
 
 int64_t

@@ -34,6 +34,7 @@ struct json_reader {
 	const struct json *root; /* owned; NULL when it could not be parsed */
 	enum err err;            /* ERR_OK, ERR_BAD_JSON or ERR_BAD_PARAMETER */
 	const char *why;         /* a sentence, in the arena or static */
+	size_t at;               /* of ERR_BAD_JSON: about where, in bytes */
 };
 
 /* Parses; the root must be an object or an array. */
@@ -67,6 +68,8 @@ bool json_has(const struct json *object, const char *name);
 /* Walks an array: the first element, then the next; NULL at the end. */
 const struct json *json_first(const struct json *array);
 const struct json *json_next(const struct json *element);
+/* The name of an object's member, which is walked like an array; borrowed. */
+str json_name(const struct json *member);
 /* The element itself as integer or string, for arrays of scalars. */
 int64_t json_element_i64(
     struct json_reader *r, const struct json *element, int64_t min, int64_t max);

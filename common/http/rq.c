@@ -26,6 +26,9 @@ enum {
 };
 
 static void run(struct exchange *x, rq_step *step);
+static void start_deadline(struct exchange *x);
+static void stop_deadline(struct exchange *x);
+static void on_hurry(void *arg);
 static void settle(struct exchange *x);
 static void out_of_time(struct exchange *x);
 static void on_patience(void *arg);
@@ -71,6 +74,7 @@ destroy(struct exchange *x)
 {
 	arena_free(x->rq.arena);
 	loop_timer_free(x->patience);
+	loop_timer_free(x->hurry);
 	buf_fini(&x->body);
 	buf_fini(&x->headers);
 	free(x);
@@ -101,7 +105,6 @@ wipe(struct exchange *x)
 		.service = rq->service,
 	};
 	x->conn = NULL;
-	x->slot = NULL;
 	x->next = NULL;
 	x->cancel = NULL;
 	x->state = RQ_QUIET;
@@ -131,8 +134,9 @@ exchange_put(struct exchange *x)
 	struct httpd *httpd = x->httpd;
 
 	ASSERT(!x->in_step && !x->job.queued);
-	loop_wait_stop(&x->deadline);
+	stop_deadline(x);
 	exchange_uncount(x);
+	route_put(x);
 	LIST_REMOVE(x, link);
 	if (httpd->spare_count < SPARE_MAX && !httpd->ended) {
 		wipe(x);
@@ -192,13 +196,13 @@ settle(struct exchange *x)
 		if (!x->job.queued)
 			exchange_put(x);
 		break;
-	case RQ_STREAM: loop_wait_stop(&x->deadline); break;
+	case RQ_STREAM: stop_deadline(x); break;
 	case RQ_STARTED:
 	case RQ_WAITING:
 		if (x->expired)
 			out_of_time(x);
 		else if (x->deadline.waits == NULL)
-			loop_wait_start(x->slot->deadline, &x->deadline);
+			start_deadline(x);
 		break;
 	case RQ_QUIET:
 	case RQ_RUNNING: /* the step returned a token that it did not get for itself */
@@ -321,6 +325,39 @@ on_patience(void *arg)
 	give_up(arg);
 }
 
+static void
+start_deadline(struct exchange *x)
+{
+	const struct rq *rq = &x->rq;
+	int64_t given_us = rq->deadline_us - rq->start_us;
+
+	loop_wait_start(x->slot->deadline, &x->deadline);
+	if (given_us >= rq->route->deadline_us)
+		return;
+	if (x->hurry == NULL)
+		x->hurry = loop_timer_new(rq->worker->loop, on_hurry, x);
+	loop_timer_set(x->hurry, given_us);
+}
+
+static void
+stop_deadline(struct exchange *x)
+{
+	loop_wait_stop(&x->deadline);
+	if (x->hurry != NULL)
+		loop_timer_stop(x->hurry);
+}
+
+static void
+on_hurry(void *arg)
+{
+	struct exchange *x = arg;
+
+	if (x->state != RQ_STARTED && x->state != RQ_WAITING)
+		return; /* the answer was given, or its client has left */
+	loop_wait_stop(&x->deadline);
+	exchange_on_deadline(&x->deadline);
+}
+
 void
 exchange_on_deadline(struct loop_wait *w)
 {
@@ -360,7 +397,7 @@ out_of_time(struct exchange *x)
 void
 exchange_abandon(struct exchange *x)
 {
-	loop_wait_stop(&x->deadline);
+	stop_deadline(x);
 	switch (x->state) {
 	case RQ_WAITING:
 		stop_waiting(x);

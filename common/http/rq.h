@@ -11,10 +11,12 @@
  *
  * Steps never free anything. The request, its arena and all that is in it live until it
  * has been answered and nothing is pending; then one function frees them. Each request
- * has one deadline (its route's). When it passes while an I/O is under way, the
- * answer is 504, or for what is not a GET 503 OUTCOME_UNKNOWN, and the late result is
- * dropped; while the request waits in rq_wait, its step resumes with ERR_TIMEOUT instead
- * and must answer: there is no time for another wait or I/O.
+ * has one deadline (its route's, or an earlier one that came with it: the milliseconds of
+ * X-Request-Deadline-Ms, so that nobody works for who does not wait any more). When it
+ * passes while an I/O is under way, the answer is 504, or for what is not a GET 503
+ * OUTCOME_UNKNOWN, and the late result is dropped; while the request waits in rq_wait,
+ * its step resumes with ERR_TIMEOUT instead and must answer: there is no time for another
+ * wait or I/O.
  */
 #ifndef ONRUSH_HTTP_RQ_H
 #define ONRUSH_HTTP_RQ_H
@@ -29,6 +31,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "http/http_parse.h"
+#include "http/path_tree.h"
 
 struct rq;
 struct redis_reply;
@@ -43,7 +46,7 @@ typedef struct {
 typedef rq_next rq_step(struct rq *rq);
 
 enum {
-	RQ_MAX_PARAMS = 4
+	RQ_MAX_PARAMS = PATH_MAX_PARAMS
 };
 
 struct rq {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "crypto/pass.h"
 #include "gateway/gateway.h"
+#include "gateway/pick_rules.h"
 
 static rq_step relay;
 
@@ -46,9 +47,10 @@ static const str relayed[] = {
 };
 
 enum {
-	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Onrush-User and -Line
-	 */
-	OWN_HEADERS = 6,
+	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Request-Deadline-Ms,
+	 * X-Onrush-User and -Line */
+	OWN_HEADERS = 7,
+	DIGITS_SIZE = 20,
 };
 
 /* What outlives the step. */
@@ -58,6 +60,7 @@ struct forward {
 	struct call *more;         /* borrowed; while the answer streams */
 	struct httpc_request request;
 	struct http_header headers[ARRAY_LEN(forwarded) + OWN_HEADERS];
+	char digits[DIGITS_SIZE]; /* of one of them */
 };
 
 static void
@@ -66,6 +69,19 @@ add_header(struct forward *f, str name, str value)
 	if (value.n > 0)
 		f->headers[f->request.header_count++] =
 		    (struct http_header){ name, value };
+}
+
+/* How many milliseconds the client still waits: the service need not work for longer. */
+static str
+time_left(struct forward *f, const struct rq *rq)
+{
+	int64_t left_ms =
+	    (rq->deadline_us - loop_now_us(rq->worker->loop)) / CLOCK_US_PER_MS;
+	char *end = f->digits + DIGITS_SIZE, *p = end;
+
+	for (left_ms = left_ms > 0 ? left_ms : 1; left_ms > 0; left_ms /= 10)
+		*--p = (char)('0' + left_ms % 10);
+	return (str){ p, (size_t)(end - p) };
 }
 
 static void
@@ -77,6 +93,7 @@ add_headers(struct forward *f, const struct rq *rq)
 	add_header(f, STR("traceparent"), rq->traceparent);
 	add_header(f, STR("x-forwarded-for"), rq->peer);
 	add_header(f, STR("x-forwarded-proto"), STR("http"));
+	add_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
 }
 
 /* Whom the pass is of, for services that know what it may be used for. */
@@ -91,17 +108,26 @@ add_holder(struct forward *f, struct arena *arena, const struct pass *pass)
 	    f, STR("x-onrush-line"), str_of(arena_printf(arena, "%" PRId64, pass->line)));
 }
 
+static struct upstream_way
+way_of(const struct route_row *row, const str params[RQ_MAX_PARAMS])
+{
+	return (struct upstream_way){
+		.key = row->key < 0 ? 0 : pick_hash(params[row->key]) | 1,
+		.retry = row->retry,
+	};
+}
+
 rq_next
 gateway_forward(struct rq *rq)
 {
 	struct gateway *gw = rq->service;
-	const struct gateway_route *route = routes_find(rq->route);
+	const struct route_row *row = routes_row(rq->route);
 	const struct pass *pass = rq->ctx;
-	struct upstream *up = &gw->upstreams[route->upstream];
+	struct upstream *up = gateway_upstream(gw, row->behind);
 
-	if (up->pool == NULL)
-		return rq_fail_because(
-		    rq, ERR_UNAVAILABLE, "There is no %s service here.", up->name);
+	if (up == NULL)
+		return rq_fail_because(rq, ERR_UNAVAILABLE,
+		    "There is no %s service here.", row->service_name);
 
 	struct forward *f = rq->ctx = ARENA_NEW(rq->arena, struct forward);
 	f->upstream = up;
@@ -109,8 +135,7 @@ gateway_forward(struct rq *rq)
 	/* HEAD is asked as GET, so that our answer to it has the right length. */
 	f->request = (struct httpc_request){
 		.method = rq->head->method == HTTP_HEAD ? HTTP_GET : rq->head->method,
-		.target = routes_target(route, rq->params, rq->head->query, rq->arena),
-		.host = str_of(up->address),
+		.target = routes_target(row, rq->params, rq->head->query, rq->arena),
 		.headers = f->headers,
 		.body = rq->head->framing == HTTP_BODY_NONE ? STR_NULL : rq->body,
 		.repeatable =
@@ -119,7 +144,7 @@ gateway_forward(struct rq *rq)
 	};
 	add_headers(f, rq);
 	add_holder(f, rq->arena, pass);
-	return rq_http(rq, relay, up->pool, &f->request);
+	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
 }
 
 enum err
@@ -133,7 +158,7 @@ gateway_outcome(enum err err, bool safe)
 static rq_next
 fail(struct rq *rq, const struct forward *f)
 {
-	const char *name = f->upstream->name;
+	const char *name = upstream_name(f->upstream);
 	enum err err = gateway_outcome(rq->err, f->safe);
 
 	if (err == ERR_UNAVAILABLE)
@@ -165,7 +190,6 @@ relay(struct rq *rq)
 {
 	const struct forward *f = rq->ctx;
 
-	upstream_count(f->upstream, rq->err, clock_mono_us() - rq->start_us);
 	if (rq->err != ERR_OK)
 		return fail(rq, f);
 

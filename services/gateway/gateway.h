@@ -1,15 +1,20 @@
 /*
  * The gateway: the one door. It matches a request to its route, rewrites the path, and
- * forwards what it understood (never the bytes that came) to the service behind.
+ * forwards what it understood (never the bytes that came) to a server of the service
+ * behind.
  *
- *   worker ──> gateway ──> upstream[] ──> pool (httpc): bounded connections, FIFO queue
- *                 │
- *                 └──> httpd ──route──> [passes] ──> forward ──rq_http──> relay ──answer
+ *   worker ──> gateway ──> outlet (upstream) … ──> servers ──> pools (httpc)
+ *                 │  └───> adopted ──> route_table …  (the newest; older ones until their
+ *                 │                                    last request has ended)
+ *                 └──> httpd ──route──> [passes] ──> forward ──upstream_send──> relay
+ * ──answer
  *
  * It decides nothing about a sale and keeps nothing between requests.
  */
 #ifndef ONRUSH_GATEWAY_GATEWAY_H
 #define ONRUSH_GATEWAY_GATEWAY_H
+
+#include <sys/queue.h>
 
 #include "app/app.h"
 #include "gateway/passes.h"
@@ -17,20 +22,71 @@
 #include "gateway/upstream.h"
 #include "http/httpd.h"
 
+enum {
+	GATEWAY_QUEUE = 3,    /* of the settings: the queue service's */
+	GATEWAY_SERVICES = 4, /* that have a setting of their own */
+};
+
 struct gateway_settings {
 	struct app_settings app; /* first: see app_desc */
 	struct httpd_settings http;
 	struct upstream_settings upstream;
 	struct passes_settings passes;
+	const char *routes;                    /* a path; "": built in; owned by conf */
+	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
+};
+
+/* The names of the settings that are in `servers`. */
+extern const char *const gateway_service_settings[GATEWAY_SERVICES];
+
+#define GATEWAY_SERVERS(name, i, service)                                                \
+	{                                                                                \
+		name, CONF_STRING, offsetof(struct gateway_settings, servers[i]), "", 0, \
+		    0,                                                                   \
+		    "Servers of the " service                                            \
+		    " service: \"host:port, host:port weight=2, srv:name\"; empty: "     \
+		    "there are none."                                                    \
+	}
+
+#define GATEWAY_CONF_ITEMS                                                               \
+	{ "ONRUSH_ROUTES", CONF_STRING, offsetof(struct gateway_settings, routes), "",   \
+		0, 0,                                                                    \
+		"Path of the route file, which SIGHUP loads again; empty: the one that " \
+		"is built in." },                                                        \
+	    GATEWAY_SERVERS("ONRUSH_COUPON_URL", 0, "coupon"),                           \
+	    GATEWAY_SERVERS("ONRUSH_ORDER_URL", 1, "order"),                             \
+	    GATEWAY_SERVERS("ONRUSH_RESERVATION_URL", 2, "reservation"),                 \
+	    GATEWAY_SERVERS("ONRUSH_QUEUE_URL", GATEWAY_QUEUE, "queue")
+
+/* A service as the worker's requests find it. */
+struct outlet {
+	LIST_ENTRY(outlet) link;
+	const struct service *service; /* borrowed from the tables that have it */
+	struct upstream *upstream;     /* owned */
+	size_t tables;                 /* adopted ones that have the service */
 };
 
 /* What one worker has. */
 struct gateway {
-	struct upstream upstreams[UPSTREAM_COUNT];
-	struct passes *passes;      /* owned; NULL: nobody needs one */
-	struct httpd *httpd;        /* owned */
-	struct loop_timer *observe; /* owned; brings the gauges up to date */
+	struct worker *worker;       /* borrowed */
+	LIST_HEAD(, outlet) outlets; /* owned */
+	struct passes *passes;       /* owned; NULL: nobody needs one */
+	struct httpd *httpd;         /* owned; NULL once the worker has ended */
+	struct loop_timer *observe;  /* owned; brings what is seen up to date */
+	uint64_t version;            /* of the routes that were adopted last */
+	size_t adopted;              /* tables that some request may have */
+	const struct gateway_settings *settings; /* borrowed */
 };
+
+/* Takes the routes in force over, if they are not the ones it has; false, with an error
+ * logged, when a server cannot be used. */
+bool gateway_adopt(struct gateway *gw);
+/* Frees it, now or when the last of its tables is not used any more. */
+void gateway_free(struct gateway *gw);
+
+/* NULL: the service has no servers here. */
+struct upstream *
+gateway_upstream(const struct gateway *gw, const struct service *service);
 
 /* Forwards a request: the first step of most routes. rq->service is the worker's struct
  * gateway, rq->ctx the pass that was checked, if one was: a const struct pass. */

@@ -1,4 +1,4 @@
-/* The gateway's life: a server and a pool to each service for every worker. */
+/* The gateway's life: the routes for all, a server and upstreams for every worker. */
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -6,10 +6,15 @@
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/pages.h"
+#include "gateway/routing.h"
+#include "gateway/server_list.h"
 
 #define OBSERVE_US (1 * CLOCK_US_PER_SEC)
 
+static bool check(char *err, size_t err_size);
 static bool start(struct app *app);
+static void reload(struct app *app);
+static void stop(struct app *app);
 static bool worker_start(struct worker *w);
 static void worker_drain(struct worker *w);
 static void worker_stop(struct worker *w);
@@ -19,6 +24,7 @@ static struct gateway_settings settings;
 static const struct conf_item items[] = {
 	APP_CONF_ITEMS("0"),
 	HTTPD_CONF_ITEMS(struct gateway_settings, http, "127.0.0.1:8080"),
+	GATEWAY_CONF_ITEMS,
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
 	PASSES_CONF_ITEMS(struct gateway_settings, passes),
 };
@@ -29,10 +35,13 @@ static const struct app_desc desc = {
 	.conf = items,
 	.conf_count = ARRAY_LEN(items),
 	.settings = &settings,
+	.check = check,
 	.start = start,
+	.reload = reload,
 	.worker_start = worker_start,
 	.worker_drain = worker_drain,
 	.worker_stop = worker_stop,
+	.stop = stop,
 };
 
 int
@@ -41,28 +50,61 @@ main(int argc, char **argv)
 	return app_main(argc, argv, &desc);
 }
 
+static bool
+check(char *err, size_t err_size)
+{
+	return routing_check(&settings, err, err_size);
+}
+
+/* Where the line's numbers are asked for: the first server that the setting names. */
 static const char *
 queue_address(void)
 {
-	return settings.upstream.addresses[UPSTREAM_QUEUE];
+	static struct server_entry entries[SERVER_LIST_MAX];
+	char err[512];
+	size_t count;
+
+	if (!server_list_parse(str_of(settings.servers[GATEWAY_QUEUE]), entries, &count,
+		err, sizeof(err)) ||
+	    count == 0 || entries[0].srv)
+		return "";
+	return entries[0].name;
 }
 
 static bool
 start(struct app *app)
 {
 	(void)app;
-	upstream_register();
 	pages_init();
-	return passes_start(&settings.passes, queue_address());
+	return routing_start(&settings) &&
+	       passes_start(&settings.passes, queue_address());
+}
+
+static void
+reload(struct app *app)
+{
+	(void)app;
+	routing_reload();
+}
+
+static void
+stop(struct app *app)
+{
+	(void)app;
+	routing_stop();
 }
 
 static void
 on_observe(void *arg)
 {
 	struct gateway *gw = arg;
+	struct outlet *o;
 
-	for (int id = 0; id < UPSTREAM_COUNT; id++)
-		upstream_observe(&gw->upstreams[id]);
+	if (!gateway_adopt(gw))
+		log_error(
+		    "the new routes are not taken over by worker %d", gw->worker->index);
+	LIST_FOREACH (o, &gw->outlets, link)
+		upstream_observe(o->upstream);
 	loop_timer_set(gw->observe, OBSERVE_US);
 }
 
@@ -70,29 +112,22 @@ static bool
 worker_start(struct worker *w)
 {
 	struct gateway *gw = w->state = xcalloc(1, sizeof(*gw));
-	const int workers = app_workers(w->app);
-
-	for (int id = 0; id < UPSTREAM_COUNT; id++) {
-		if (!upstream_init(&gw->upstreams[id], (enum upstream_id)id,
-			&settings.upstream, w->loop, workers))
-			return false;
-	}
-
-	bool failed;
-	gw->passes = passes_new(&settings.passes, queue_address(), w, &failed);
-	if (failed)
-		return false;
-
-	struct httpd_conf conf = {
+	const struct httpd_conf conf = {
 		.settings = &settings.http,
 		.service = gw,
 	};
-	conf.routes = routes_table(&conf.route_count);
-	gw->httpd = httpd_new(w, &conf);
-	if (gw->httpd == NULL)
-		return false;
+	bool failed;
 
+	gw->worker = w;
+	gw->settings = &settings;
+	LIST_INIT(&gw->outlets);
 	gw->observe = loop_timer_new(w->loop, on_observe, gw);
+	gw->passes = passes_new(&settings.passes, queue_address(), w, &failed);
+	if (failed)
+		return false;
+	gw->httpd = httpd_new(w, &conf);
+	if (gw->httpd == NULL || !gateway_adopt(gw))
+		return false;
 	loop_timer_set(gw->observe, OBSERVE_US);
 	return true;
 }
@@ -108,12 +143,5 @@ worker_drain(struct worker *w)
 static void
 worker_stop(struct worker *w)
 {
-	struct gateway *gw = w->state;
-
-	loop_timer_free(gw->observe);
-	httpd_free(gw->httpd);
-	passes_free(gw->passes);
-	for (int id = 0; id < UPSTREAM_COUNT; id++)
-		upstream_fini(&gw->upstreams[id]);
-	free(gw);
+	gateway_free(w->state);
 }

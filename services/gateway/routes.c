@@ -1,9 +1,7 @@
-/*
- * The route table, as the server wants it and as the forwarding step wants it: two arrays
- * made from routes.def whose elements of the same index belong together.
- */
 #include "gateway/routes.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,76 +9,161 @@
 #include "gateway/pages.h"
 #include "gateway/passes.h"
 
-/*
- * How long a client waits at most. A call that changes something outlasts the pool's own
- * deadlines (upstream.h), so that it ends with the pool's word on whether it was sent.
- */
-#define DEADLINE_READ  (5 * CLOCK_US_PER_SEC)
-#define DEADLINE_WRITE (30 * CLOCK_US_PER_SEC)
+#define PAGE_DEADLINE_US (5 * CLOCK_US_PER_SEC)
 
-/* Where a call begins whose pass column says so. */
-#define FIRST_NONE gateway_forward
-#define FIRST_LINE passes_check
-
-static const struct route table[] = {
-#define X(method, pattern, upstream, target, deadline, body, pass)                       \
-	{ HTTP_##method, pattern, FIRST_##pass, DEADLINE_##deadline, body, 0 },
-#include "gateway/routes.def"
-#undef X
+/* The pages are the same whatever the file says. */
+static const struct route_row pages[] = {
 #define X(pattern, name, file, type)                                                     \
-	{ HTTP_GET, pattern, pages_show, DEADLINE_READ, 0, 0 },
+	{ .route = { HTTP_GET, pattern, pages_show, PAGE_DEADLINE_US, 0, 0 } },
 #include "gateway/pages.def"
 #undef X
 };
 
-/* The pages stand behind these and belong to no service. */
-static const struct gateway_route rows[] = {
-#define X(method, pattern, upstream, target, deadline, body, pass)                       \
-	{ UPSTREAM_##upstream, target },
-#include "gateway/routes.def"
-#undef X
-};
+static bool find_services(struct route_table *table, const struct route_table *before,
+    const struct upstream_settings *settings, char *err, size_t err_size);
 
-const struct route *
-routes_table(size_t *count)
+struct route_table *
+routes_new(struct route_file *file, const struct route_table *before,
+    const struct upstream_settings *settings, char *err, size_t err_size)
 {
-	*count = ARRAY_LEN(table);
+	struct route_table *table = xcalloc(1, sizeof(*table));
+
+	table->owners = 1;
+	table->file = file;
+	if (!find_services(table, before, settings, err, err_size)) {
+		routes_put(table);
+		return NULL;
+	}
+	table->routes =
+	    xcalloc(file->row_count + ARRAY_LEN(pages), sizeof(struct route *));
+	for (size_t i = 0; i < file->row_count; i++) {
+		struct route_row *row = &file->rows[i];
+
+		row->route.first = row->pass ? passes_check : gateway_forward;
+		row->behind = table->services[row->service];
+		table->routes[table->count++] = &row->route;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		table->routes[table->count++] = &pages[i].route;
 	return table;
 }
 
-const struct gateway_route *
-routes_find(const struct route *route)
+struct route_table *
+routes_take(struct route_table *table)
 {
-	ASSERT(route >= table && route < table + ARRAY_LEN(rows));
-	return &rows[route - table];
+	atomic_fetch_add(&table->owners, 1);
+	return table;
+}
+
+void
+routes_put(struct route_table *table)
+{
+	if (table == NULL || atomic_fetch_sub(&table->owners, 1) != 1)
+		return;
+	for (size_t i = 0; i < table->file->service_count; i++)
+		service_put(table->services[i]);
+	route_file_free(table->file);
+	free(table->routes);
+	free(table);
+}
+
+/* The service of the table before, if its servers are called the same. */
+static struct service *
+find_before(const struct route_table *before, const struct route_service *wanted)
+{
+	const struct route_service *services;
+
+	if (before == NULL)
+		return NULL;
+	services = before->file->services;
+	for (size_t i = 0; i < before->file->service_count; i++)
+		if (strcmp(services[i].name, wanted->name) == 0 &&
+		    strcmp(services[i].servers, wanted->servers) == 0)
+			return before->services[i];
+	return NULL;
+}
+
+static bool
+find_services(struct route_table *table, const struct route_table *before,
+    const struct upstream_settings *settings, char *err, size_t err_size)
+{
+	char why[512];
+
+	for (size_t i = 0; i < table->file->service_count; i++) {
+		const struct route_service *wanted = &table->file->services[i];
+		struct service *service = find_before(before, wanted);
+
+		if (wanted->servers[0] == '\0')
+			continue;
+		table->services[i] = service != NULL
+					 ? service_take(service)
+					 : service_new(wanted->name, wanted->servers,
+					       settings, why, sizeof(why));
+		if (table->services[i] == NULL) {
+			snprintf(err, err_size,
+			    "cannot use the %s service's servers \"%s\": %s",
+			    wanted->name, wanted->servers, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- a request's route ---------------------------------------------------------------
+ */
+
+const struct route_row *
+routes_row(const struct route *route)
+{
+	return (
+	    const struct route_row *)(const void *)((const char *)route -
+						    offsetof(struct route_row, route));
+}
+
+/* The host of a Host field, which the parser has found sound: without the port. */
+static str
+host_of(str field)
+{
+	const char *colon = field.n > 0 ? memrchr(field.p, ':', field.n) : NULL;
+
+	if (colon == NULL ||
+	    memchr(colon, ']', field.n - (size_t)(colon - field.p)) != NULL)
+		return field;
+	return (str){ field.p, (size_t)(colon - field.p) };
+}
+
+bool
+routes_fit(const struct route *route, const struct http_head *head)
+{
+	const struct route_row *row = routes_row(route);
+
+	return row->host.n == 0 ||
+	       str_eq_nocase(host_of(http_header(head, STR("host"))), row->host);
 }
 
 str
-routes_target(const struct gateway_route *route, const str params[RQ_MAX_PARAMS],
-    str query, struct arena *arena)
+routes_target(const struct route_row *row, const str params[RQ_MAX_PARAMS], str query,
+    struct arena *arena)
 {
-	str rest = str_of(route->target);
+	const struct route_piece *piece = row->target;
+	size_t size = 1 + query.n;
+	char *start, *out;
 
-	if (query.n == 0 && memchr(rest.p, '{', rest.n) == NULL)
-		return rest;
+	if (query.n == 0 && piece->param < 0)
+		return piece->text;
+	for (; piece->param >= 0; piece++)
+		size += piece->text.n + 3 * params[piece->param].n;
+	size += piece->text.n;
 
-	size_t size = rest.n + 1 + query.n;
-	for (size_t i = 0; i < RQ_MAX_PARAMS; i++)
-		size += 3 * params[i].n;
+	start = out = arena_alloc(arena, size);
+	for (piece = row->target; piece->param >= 0; piece++) {
+		str param = params[piece->param];
 
-	char *start = arena_alloc(arena, size);
-	char *out = start;
-	for (size_t i = 0; rest.n > 0; i++) {
-		str literal;
-		rest = str_cut(rest, '{', &literal);
-		out = mempcpy(out, literal.p, literal.n);
-		if (rest.p == NULL)
-			break;
-		str name;
-		rest = str_cut(rest, '}', &name);
-		ASSERT(i < RQ_MAX_PARAMS);
-		out = http_escape(params[i], out);
+		out = mempcpy(out, piece->text.p, piece->text.n);
+		out = piece->param == row->rest ? mempcpy(out, param.p, param.n)
+						: http_escape(param, out);
 	}
+	out = mempcpy(out, piece->text.p, piece->text.n);
 	if (query.n > 0) {
 		*out++ = '?';
 		out = mempcpy(out, query.p, query.n);

@@ -1,143 +1,238 @@
 #include "gateway/upstream.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* How calls end, as the metric says it. */
-enum outcome {
-	ANSWERED,
-	UNREACHABLE_SERVICE,
-	NO_ROOM,
-	NO_ANSWER,
-	BAD_ANSWER,
-	OUTCOME_COUNT
-};
+#include "app/log.h"
+#include "base/uuid.h"
+#include "gateway/pick_rules.h"
+#include "gateway/upstream_impl.h"
 
-static const char *const outcome_names[OUTCOME_COUNT] = {
-	"answered",
-	"unreachable",
-	"overload",
-	"timeout",
-	"bad_answer",
-};
+/* An ejection is at most so much longer than the first one. */
+#define EJECT_GROWTH 12
 
-struct upstream_metrics {
-	struct counter *calls[OUTCOME_COUNT];
-	struct histogram *seconds;
-	struct gauge *conns, *busy, *queued;
-};
+static bool follow_directory(struct upstream *up, bool warm);
+static void reap(struct upstream *up);
+static void on_check_timer(void *arg);
 
-static const char *const names[UPSTREAM_COUNT] = {
-	"coupon",
-	"order",
-	"reservation",
-	"queue",
-};
+/* --- the service, of all workers -----------------------------------------------------
+ */
 
-static struct upstream_metrics metrics[UPSTREAM_COUNT];
+struct service *
+service_new(const char *name, const char *servers,
+    const struct upstream_settings *settings, char *err, size_t err_size)
+{
+	const struct directory_conf conf = {
+		.name = name,
+		.name_server = settings->name_server,
+		.interval_us = settings->lookup_us,
+	};
+	struct server_entry entries[SERVER_LIST_MAX];
+	struct directory *directory;
+	struct service *s;
+	size_t count;
+
+	if (!server_list_parse(str_of(servers), entries, &count, err, err_size))
+		return NULL;
+	ASSERT(count > 0);
+	directory = directory_new(&conf, entries, count, err, err_size);
+	if (directory == NULL)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	s->owners = 1;
+	s->name = xstrdup(name);
+	s->directory = directory;
+	upstream_metrics_init(&s->metrics, name);
+	return s;
+}
+
+struct service *
+service_take(struct service *s)
+{
+	atomic_fetch_add(&s->owners, 1);
+	return s;
+}
 
 void
-upstream_register(void)
+service_put(struct service *s)
 {
-	char labels[96];
+	if (s == NULL || atomic_fetch_sub(&s->owners, 1) != 1)
+		return;
+	directory_free(s->directory);
+	free(s->name);
+	free(s);
+}
 
-	for (int id = 0; id < UPSTREAM_COUNT; id++) {
-		struct upstream_metrics *m = &metrics[id];
-		for (int i = 0; i < OUTCOME_COUNT; i++) {
-			snprintf(labels, sizeof(labels), "upstream=\"%s\",outcome=\"%s\"",
-			    names[id], outcome_names[i]);
-			m->calls[i] = counter_new("onrush_gateway_upstream_calls_total",
-			    "Calls to the services behind, by how they ended.", labels);
-		}
-		snprintf(labels, sizeof(labels), "upstream=\"%s\"", names[id]);
-		m->seconds = histogram_new("onrush_gateway_upstream_seconds",
-		    "Time from a call's start, queue included, to its answer.", labels);
-		m->conns = gauge_new("onrush_gateway_upstream_connections",
-		    "Open connections to the services behind.", labels);
-		m->busy = gauge_new("onrush_gateway_upstream_busy_connections",
-		    "Connections that wait for an answer.", labels);
-		m->queued = gauge_new("onrush_gateway_upstream_queued_calls",
-		    "Calls that wait for a connection.", labels);
+/* --- life ----------------------------------------------------------------------------
+ */
+
+static void
+set_limits(struct upstream *up, const struct upstream_settings *settings)
+{
+	up->limits = (struct server_limits){
+		.rise = settings->rise,
+		.fall = settings->fall,
+		.failures = settings->eject_failures,
+		.eject_us = settings->eject_us,
+		.eject_max_us = settings->eject_us * EJECT_GROWTH,
+		.slow_start_us = settings->slow_start_us,
+	};
+	breaker_init(&up->breaker, (int)settings->breaker_failures, settings->breaker_us);
+	retry_budget_init(&up->budget, settings->retry_share,
+	    (double)settings->retry_floor / up->workers);
+}
+
+struct upstream *
+upstream_new(struct loop *loop, int workers, struct service *service,
+    const struct upstream_settings *settings)
+{
+	struct upstream *up = xcalloc(1, sizeof(*up));
+	uuid seed = uuid_new();
+
+	up->loop = loop;
+	up->service = service;
+	up->settings = settings;
+	up->workers = workers;
+	/* So that the workers do not draw the same servers. */
+	up->random = pick_hash((str){ (const char *)&seed, sizeof(seed) });
+	TAILQ_INIT(&up->servers);
+	set_limits(up, settings);
+	if (!follow_directory(up, true)) {
+		upstream_free(up);
+		return NULL;
 	}
-}
-
-static size_t
-share(int64_t total, int workers)
-{
-	return total > workers ? (size_t)(total / workers) : 1;
-}
-
-bool
-upstream_init(struct upstream *up, enum upstream_id id,
-    const struct upstream_settings *settings, struct loop *loop, int workers)
-{
-	*up = (struct upstream){
-		.name = names[id],
-		.address = settings->addresses[id],
-		.metrics = &metrics[id],
-	};
-	if (up->address[0] == '\0')
-		return true;
-
-	const struct httpc_conf conf = {
-		.address = up->address,
-		.max_conns = share(settings->max_conns, workers),
-		.max_queue = share(settings->max_queue, workers),
-		.queue_us = settings->queue_us,
-		.connect_us = settings->connect_us,
-		.response_us = settings->response_us,
-		.stream_us = UPSTREAM_STREAM_US,
-		.idle_us = UPSTREAM_IDLE_US,
-		.max_response = UPSTREAM_MAX_RESPONSE,
-	};
-	up->pool = httpc_new(loop, &conf);
-	return up->pool != NULL;
+	if (settings->check_us > 0) {
+		up->check_timer = loop_timer_new(loop, on_check_timer, up);
+		loop_timer_set(up->check_timer, settings->check_us);
+	}
+	return up;
 }
 
 void
-upstream_fini(struct upstream *up)
+upstream_free(struct upstream *up)
 {
-	httpc_free(up->pool);
-	up->pool = NULL;
+	struct server *s;
+
+	if (up == NULL)
+		return;
+	loop_timer_free(up->check_timer);
+	while ((s = TAILQ_FIRST(&up->servers)) != NULL) {
+		TAILQ_REMOVE(&up->servers, s, link);
+		server_free(s);
+	}
+	gauge_add(up->service->metrics.resting, -(int64_t)up->resting);
+	free(up);
 }
 
-static enum outcome
-outcome_of(enum err err)
+const char *
+upstream_name(const struct upstream *up)
 {
-	if (err == ERR_OK)
-		return ANSWERED;
-	if (err == ERR_OVERLOAD)
-		return NO_ROOM;
-	if (err == ERR_TIMEOUT)
-		return NO_ANSWER;
-	if (err == ERR_BAD_GATEWAY)
-		return BAD_ANSWER;
-	return UNREACHABLE_SERVICE;
+	return up->service->name;
 }
 
-void
-upstream_count(struct upstream *up, enum err err, int64_t took_us)
+/* --- servers that come and go --------------------------------------------------------
+ */
+
+static struct server *
+find(const struct upstream *up, const char *address)
 {
-	counter_add(up->metrics->calls[outcome_of(err)], 1);
-	if (err == ERR_OK)
-		histogram_observe_us(up->metrics->seconds, took_us);
+	struct server *s;
+
+	TAILQ_FOREACH (s, &up->servers, link)
+		if (strcmp(s->at.address, address) == 0)
+			return s;
+	return NULL;
+}
+
+/* Makes the listed servers those of the directory; false when one cannot be used. */
+static bool
+follow_directory(struct upstream *up, bool warm)
+{
+	struct dns_server found[DNS_MAX];
+	struct server *s;
+	size_t count;
+	bool ok = true;
+
+	up->version = directory_version(up->service->directory);
+	count = directory_read(up->service->directory, found);
+	TAILQ_FOREACH (s, &up->servers, link)
+		s->listed = false;
+	up->listed = 0;
+	for (size_t i = 0; i < count; i++) {
+		s = find(up, found[i].address);
+		if (s == NULL) {
+			s = server_new(up, &found[i], warm);
+			if (s == NULL) {
+				ok = false;
+				continue;
+			}
+			TAILQ_INSERT_TAIL(&up->servers, s, link);
+		}
+		s->at.weight = found[i].weight;
+		s->listed = true;
+		up->listed++;
+	}
+	return ok;
 }
 
 static void
-move(struct gauge *gauge, size_t *from, size_t to)
+log_servers(const struct upstream *up)
 {
-	gauge_add(gauge, (int64_t)to - (int64_t)*from);
-	*from = to;
+	struct buf list = { 0 };
+	const struct server *s;
+
+	TAILQ_FOREACH (s, &up->servers, link)
+		if (s->listed)
+			buf_printf(&list, "%s%s", buf_size(&list) > 0 ? ", " : "",
+			    s->at.address);
+	log_info("the %s service's servers are now %.*s", up->service->name,
+	    STR_ARG(buf_str(&list)));
+	buf_fini(&list);
+}
+
+/* Frees the servers that are not listed any more and have ended what they were doing. */
+static void
+reap(struct upstream *up)
+{
+	struct server *s = TAILQ_FIRST(&up->servers), *next;
+
+	for (; s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->listed || !server_is_quiet(s))
+			continue;
+		TAILQ_REMOVE(&up->servers, s, link);
+		server_free(s);
+	}
+}
+
+/* One server is asked nothing: there is no other to send to. */
+static void
+on_check_timer(void *arg)
+{
+	struct upstream *up = arg;
+	struct server *s;
+
+	loop_timer_set(up->check_timer, up->settings->check_us);
+	if (up->listed < 2)
+		return;
+	TAILQ_FOREACH (s, &up->servers, link)
+		if (s->listed)
+			server_check(s);
 }
 
 void
 upstream_observe(struct upstream *up)
 {
-	size_t conns, busy, queued;
+	bool resting = up->breaker.state != BREAKER_CLOSED;
+	struct server *s;
 
-	if (up->pool == NULL)
-		return;
-	httpc_stats(up->pool, &conns, &busy, &queued);
-	move(up->metrics->conns, &up->conns, conns);
-	move(up->metrics->busy, &up->busy, busy);
-	move(up->metrics->queued, &up->queued, queued);
+	if (directory_version(up->service->directory) != up->version) {
+		(void)follow_directory(up, false);
+		log_servers(up);
+	}
+	reap(up);
+	TAILQ_FOREACH (s, &up->servers, link)
+		server_observe(s);
+	gauge_add(up->service->metrics.resting, (int64_t)resting - (int64_t)up->resting);
+	up->resting = resting;
 }

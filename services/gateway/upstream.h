@@ -1,51 +1,25 @@
 /*
- * A service behind the gateway, as one worker sees it: its pool of connections and its
- * numbers. A service without an address is absent; calls for it are refused.
+ * A service behind the gateway, as one worker sees it: its servers, which of them gets a
+ * call, and what is done when a call fails.
+ *
+ *   service (all workers': name, directory, metrics)
+ *      ^
+ *   upstream ─owns─> server ─> pool (httpc), health checks
+ *      │                └── …, as the directory lists them
+ *      └── breaker, retry budget
+ *
+ * A call that fails is sent again, to another server, when that is harmless (nothing of
+ * it was sent, or it may be repeated and no byte of an answer came), the budget has room
+ * and somebody still waits. A server that is not in the directory any more ends what it
+ * is doing and gets nothing new.
  */
 #ifndef ONRUSH_GATEWAY_UPSTREAM_H
 #define ONRUSH_GATEWAY_UPSTREAM_H
 
 #include "app/app.h"
-#include "app/metrics.h"
 #include "base/clock.h"
-#include "gateway/routes.h"
+#include "gateway/upstream_settings.h"
 #include "http/httpc.h"
-
-/* Put UPSTREAM_CONF_ITEMS in the program's table. */
-struct upstream_settings {
-	const char *addresses[UPSTREAM_COUNT]; /* owned by conf */
-	int64_t max_conns; /* to each service, of all workers together */
-	int64_t max_queue; /* requests that wait for a connection, likewise */
-	int64_t queue_us, connect_us, response_us;
-};
-
-#define UPSTREAM_ADDRESS(type, member, name, id, service)                                \
-	{                                                                                \
-		name, CONF_STRING, offsetof(type, member.addresses[id]), "", 0, 0,       \
-		    "Host and port of the " service " service; empty: there is none."    \
-	}
-
-#define UPSTREAM_CONF_ITEMS(type, member)                                                \
-	UPSTREAM_ADDRESS(type, member, "ONRUSH_COUPON_URL", UPSTREAM_COUPON, "coupon"),  \
-	    UPSTREAM_ADDRESS(type, member, "ONRUSH_ORDER_URL", UPSTREAM_ORDER, "order"), \
-	    UPSTREAM_ADDRESS(type, member, "ONRUSH_RESERVATION_URL",                     \
-		UPSTREAM_RESERVATION, "reservation"),                                    \
-	    UPSTREAM_ADDRESS(type, member, "ONRUSH_QUEUE_URL", UPSTREAM_QUEUE, "queue"), \
-	    { "ONRUSH_UPSTREAM_CONNS", CONF_INT, offsetof(type, member.max_conns),       \
-		    "256", 1, 65536, "Connections to each service, in total." },         \
-	    { "ONRUSH_UPSTREAM_QUEUE", CONF_INT, offsetof(type, member.max_queue),       \
-		    "16384", 1, 1000000,                                                 \
-		    "Requests that may wait for a connection to each service, in "       \
-		    "total; more are refused." },                                        \
-	    { "ONRUSH_UPSTREAM_QUEUE_MS", CONF_MS, offsetof(type, member.queue_us),      \
-		    "2000", 1, 5000, "How long a request may wait for a connection." },  \
-	    { "ONRUSH_UPSTREAM_CONNECT_MS", CONF_MS, offsetof(type, member.connect_us),  \
-		    "1000", 1, 5000, "How long connecting may take." },                  \
-	{                                                                                \
-		"ONRUSH_UPSTREAM_RESPONSE_MS", CONF_MS,                                  \
-		    offsetof(type, member.response_us), "10000", 1, 15000,               \
-		    "From a request sent to its complete answer."                        \
-	}
 
 enum {
 	UPSTREAM_MAX_RESPONSE = 1 << 18, /* bytes of a body that is kept; others stream */
@@ -57,29 +31,45 @@ enum {
 /* Services that stream say something every 15 seconds, if only that they are there. */
 #define UPSTREAM_STREAM_US (60 * CLOCK_US_PER_SEC)
 
-struct upstream_metrics;
+struct service;
+struct upstream;
 
-struct upstream {
-	const char *name;                 /* static: "coupon" */
-	const char *address;              /* borrowed from the settings */
-	struct httpc *pool;               /* owned; NULL: absent */
-	struct upstream_metrics *metrics; /* borrowed; all workers' */
-	size_t conns, busy, queued;       /* as last counted into the gauges */
+/*
+ * `servers` is a list as server_list.h has it. Looks names up, which may take seconds.
+ * The caller owns the result. NULL with a sentence in err[err_size].
+ */
+struct service *service_new(const char *name, const char *servers,
+    const struct upstream_settings *settings, char *err, size_t err_size);
+struct service *service_take(struct service *s); /* one more has it */
+/* One has it no more, and no upstream of it; NULL is fine. */
+void service_put(struct service *s);
+
+/* For one of `workers` workers; service and settings are borrowed for its life. NULL,
+ * with an error logged, when a server cannot be used. */
+struct upstream *upstream_new(struct loop *loop, int workers, struct service *service,
+    const struct upstream_settings *settings);
+/* Calls that are under way end with ERR_DRAINING; NULL is fine. */
+void upstream_free(struct upstream *up);
+
+const char *upstream_name(const struct upstream *up); /* "coupon" */
+
+/* How a request is to be sent. */
+struct upstream_way {
+	uint64_t
+	    key;    /* of pick_hash: the same goes to the same server; 0: load decides */
+	bool retry; /* may be sent again when it fails and that is harmless */
 };
 
-/* Registers the metrics of all services; once, before the workers start. */
-void upstream_register(void);
+/*
+ * Sends to one of the servers; the next step sees rq->err and rq->http as after rq_http,
+ * with ERR_UNAVAILABLE also when the service is given a rest. Host is filled in here; the
+ * rest of *request is borrowed until the next step.
+ */
+rq_next upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
+    struct httpc_request *request, struct upstream_way way) MUST_USE;
 
-/* Makes the pool of one of `workers` workers. False, with an error logged, when the
- * address cannot be used. */
-bool upstream_init(struct upstream *up, enum upstream_id id,
-    const struct upstream_settings *settings, struct loop *loop, int workers) MUST_USE;
-void upstream_fini(struct upstream *up);
-
-/* Counts a call that ended so. */
-void upstream_count(struct upstream *up, enum err err, int64_t took_us);
-
-/* Brings the gauges up to date. */
+/* Every second or so: takes over what the directory says, frees servers that have ended,
+ * brings the gauges up to date. */
 void upstream_observe(struct upstream *up);
 
 #endif

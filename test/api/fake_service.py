@@ -41,13 +41,13 @@ class FakeService:
     """Listens on a port. `behave` gets each Request and gives the bytes to send, or yields
     them piece by piece; with `close` true the connection is closed after them."""
 
-    def __init__(self, port, behave=echo, close=False):
+    def __init__(self, port, behave=echo, close=False, host="127.0.0.1"):
         self.behave = behave
         self.close_after = close
         self.requests = []
         self.open = self.most_open = 0
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):

@@ -152,6 +152,7 @@ def test_only_listed_headers_reach_a_service(world, services):
     assert len(got) == len(request.headers)
     trace = got.pop("traceparent").split("-")
     assert (trace[0], trace[1]) == ("00", "0af7651916cd43dd8448eb211c80319c")
+    assert 0 < int(got.pop("x-request-deadline-ms")) <= 30000
     assert got == {
         "host": f"127.0.0.1:{world.port('coupon')}",
         "content-type": "application/json",

@@ -1,0 +1,75 @@
+/*
+ * The file that says which call at the gateway becomes which call at which service
+ * (deploy/gateway/routes.json explains itself; docs/gateway.md has every member). Read
+ * strictly: what is misspelt, missing, twice or out of range refuses all of the file,
+ * with the place. A member "//" is a comment.
+ *
+ *   text ──route_file_parse──> route_file ─owns─> services: name, list of servers
+ *                                          └───> routes: pattern, service, target, limits
+ *
+ * Pure: no look-ups, no clock.
+ */
+#ifndef ONRUSH_GATEWAY_ROUTE_FILE_H
+#define ONRUSH_GATEWAY_ROUTE_FILE_H
+
+#include "http/httpd.h"
+
+enum {
+	ROUTE_FILE_SIZE = 1 << 20, /* bytes at most */
+	ROUTE_FILE_SERVICES = 32,
+	ROUTE_FILE_ROUTES = 1000,
+};
+
+struct service;
+
+/* One piece of the path at the service: bytes, and then one of the pattern's {…}. */
+struct route_piece {
+	str text;
+	int param; /* its index; -1: none follows */
+};
+
+struct route_row {
+	struct route route; /* as the server takes it; `first` is left to others */
+	str host;           /* empty: any */
+	size_t service;     /* index */
+	const char *service_name;
+	const struct service *behind;                 /* borrowed; left to others, NULL */
+	struct route_piece target[RQ_MAX_PARAMS + 1]; /* the last has no param */
+	int key;    /* index of the {…} whose value chooses the server; -1: load does */
+	int rest;   /* index of the {…...}, which goes along as it came; -1: none */
+	bool retry; /* may be sent again when it fails and that is harmless */
+	bool pass;  /* needs a pass of the waiting line */
+};
+
+struct route_service {
+	const char *name;
+	const char *servers; /* as server_list.h has it; "": there are none here */
+};
+
+struct route_file {
+	struct arena *arena; /* owned; holds all that follows */
+	struct route_service *services;
+	size_t service_count;
+	struct route_row *rows; /* in the order of the file */
+	size_t row_count;
+};
+
+/* The value of a setting that the file may name, as "$ONRUSH_COUPON_URL"; NULL if there
+ * is no such setting. */
+typedef const char *route_setting(const char *name);
+
+/* The caller owns the result. NULL with a sentence in err[err_size] that begins with line
+ * and column. */
+struct route_file *
+route_file_parse(str text, route_setting *setting, char *err, size_t err_size);
+void route_file_free(struct route_file *file); /* NULL is fine */
+
+/*
+ * Where the member (or with name NULL: the element) number `index` of the array or object
+ * begins that is the value of member `name` of the outermost object, in bytes; where that
+ * value begins if it has not so many, 0 if there is no such member. For JSON that
+ * json_open accepts.
+ */
+size_t route_file_place(str text, const char *name, size_t index);
+
+#endif
