@@ -13,12 +13,16 @@
 
 #include "app/log.h"
 #include "app/metrics.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "gateway/line_numbers.h"
+#include "gateway/place_set.h"
 #include "http/httpc.h"
+#include "http/json.h"
 
 #define REFRESH_US  (100 * CLOCK_US_PER_MS)
 #define HURRY_US    (10 * CLOCK_US_PER_MS) /* between two asks at least */
+#define TELL_US     (1 * CLOCK_US_PER_SEC) /* between two tellings of who was seen */
 #define PARK_US     (60 * CLOCK_US_PER_SEC)
 #define ANSWER_US   (500 * CLOCK_US_PER_MS)
 #define PATIENCE_US (1 * CLOCK_US_PER_SEC)
@@ -36,11 +40,14 @@ struct line_copy {
 	LIST_ENTRY(line_copy) link;
 	struct line_copies *copies; /* borrowed */
 	int64_t line_id;
-	char target[TARGET_MAX]; /* what it is asked for with, like the request */
-	struct httpc_request request;
+	char ask_target[TARGET_MAX], tell_target[TARGET_MAX];
+	struct httpc_request request; /* the last one */
 	struct line_numbers numbers;
-	int64_t sent_us; /* when it was last asked for; monotonic, like the next two */
-	int64_t read_us; /* when the numbers were asked for; 0: there are none */
+	struct place_set seen; /* places that passed and that nobody was told of */
+	struct buf told;       /* the request's body, when it tells of them */
+	int64_t told_us;       /* when; monotonic, like the next three */
+	int64_t sent_us;       /* when it was last asked for */
+	int64_t read_us;       /* when the numbers were asked for; 0: there are none */
 	int64_t used_us;
 	struct loop_timer *timer; /* owned; of the next ask */
 	struct wait_list waits;
@@ -110,6 +117,8 @@ free_copy(struct line_copy *copy)
 	copy->copies->count--;
 	loop_timer_free(copy->timer);
 	line_numbers_fini(&copy->numbers);
+	place_set_fini(&copy->seen);
+	buf_fini(&copy->told);
 	free(copy);
 }
 
@@ -161,14 +170,9 @@ add_copy(struct line_copies *copies, int64_t line_id, int64_t now_us)
 	copy = xcalloc(1, sizeof(*copy));
 	copy->copies = copies;
 	copy->line_id = line_id;
-	snprintf(copy->target, TARGET_MAX, "/queue/serving?line=%" PRId64, line_id);
-	copy->request = (struct httpc_request){
-		.method = HTTP_GET,
-		.target = str_of(copy->target),
-		.host = str_of(copies->address),
-		.body = STR_NULL,
-		.repeatable = true,
-	};
+	snprintf(copy->ask_target, TARGET_MAX, "/queue/serving?line=%" PRId64, line_id);
+	snprintf(
+	    copy->tell_target, TARGET_MAX, "/internal/lines/%" PRId64 "/seen", line_id);
 	copy->used_us = now_us - PARK_US;
 	copy->timer = loop_timer_new(copies->loop, on_timer, copy);
 	TAILQ_INIT(&copy->waits);
@@ -177,11 +181,43 @@ add_copy(struct line_copies *copies, int64_t line_id, int64_t now_us)
 	return copy;
 }
 
+/* Who was seen to be active, for the queue service: it takes their places from people who
+ * do nothing. What is lost on the way is told again when they do something again. */
+static str
+tell(struct line_copy *copy)
+{
+	const struct place_set *seen = &copy->seen;
+	struct json_writer w = { .out = &copy->told };
+	char *text = xmalloc(base64_text_size(seen->size));
+
+	buf_clear(&copy->told);
+	json_begin_object(&w, NULL);
+	json_put_i64(&w, "seenFrom", seen->from);
+	json_put_str(
+	    &w, "seen", (str){ text, base64_encode(seen->bits, seen->size, text) });
+	json_end_object(&w);
+	free(text);
+	place_set_clear(&copy->seen);
+	copy->told_us = copy->sent_us;
+	return buf_str(&copy->told);
+}
+
+/* Both calls are answered with the numbers. */
 static void
 ask(struct line_copy *copy)
 {
+	bool tells;
+
 	copy->asking = true;
 	copy->sent_us = clock_mono_us();
+	tells = copy->seen.size > 0 && copy->sent_us - copy->told_us >= TELL_US;
+	copy->request = (struct httpc_request){
+		.method = tells ? HTTP_POST : HTTP_GET,
+		.target = str_of(tells ? copy->tell_target : copy->ask_target),
+		.host = str_of(copy->copies->address),
+		.body = tells ? tell(copy) : STR_NULL,
+		.repeatable = true,
+	};
 	httpc_send(copy->copies->queue, &copy->request, on_answer, copy);
 }
 
@@ -220,6 +256,15 @@ bool
 line_copy_is_coming(const struct line_copy *copy)
 {
 	return !copy->failed;
+}
+
+void
+line_copy_note_seen(struct line_copy *copy, int64_t place)
+{
+	const struct line_view *v = &copy->numbers.view;
+
+	if (place > v->floor && place <= v->serving)
+		place_set_add(&copy->seen, place);
 }
 
 /* --- waiting for newer numbers -------------------------------------------------------

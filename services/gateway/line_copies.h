@@ -3,6 +3,7 @@
  * queue service tells everybody, asked for every 100 ms while somebody needs them.
  *
  *   passes ──> line_copies ──> line_copy[] ──GET /queue/serving?line=N──> queue
+ *                                  └──once a second: who was seen──────────┘
  *
  * It asks over connections of its own: behind the clients' calls to the queue service the
  * answers would come too late. A copy that is older than LINE_COPY_US decides nothing.
@@ -43,6 +44,10 @@ struct line_copy *line_copies_use(struct line_copies *copies, int64_t line_id);
 
 /* The numbers, until the loop's turn ends; NULL when they are too old. */
 const struct line_view *line_copy_view(const struct line_copy *copy);
+
+/* The holder of the place was let in: the queue service is told that it is neither idle
+ * nor missing. */
+void line_copy_note_seen(struct line_copy *copy, int64_t place);
 
 /* The last ask did not fail: newer numbers can be waited for. */
 bool line_copy_is_coming(const struct line_copy *copy);

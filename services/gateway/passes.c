@@ -232,7 +232,11 @@ conclude(
 	counter_add(rulings[ruling], 1);
 	if (ruling != RULING_ADMITTED)
 		return refuse(rq, ruling, v, position);
-	rq->ctx = c->shown == SHOWN_PASS ? &c->pass : NULL;
+	rq->ctx = NULL;
+	if (c->shown == SHOWN_PASS) {
+		line_copy_note_seen(c->copy, line_place(v, c->pass.ticket));
+		rq->ctx = &c->pass;
+	}
 	return rq_goto(rq, gateway_forward);
 }
 

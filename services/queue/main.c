@@ -41,6 +41,8 @@ static const struct route routes[] = {
 	{ HTTP_GET, "/queue/events/{userId}", token_events, CALL_US, 0, 0 },
 	{ HTTP_DELETE, "/queue/tokens/{userId}", token_leave, CALL_US, 0, 0 },
 	{ HTTP_GET, "/queue/serving", serving_show, CALL_US, 0, 0 },
+	{ HTTP_POST, "/internal/lines/{line}/seen", serving_note_seen, CALL_US,
+	    SERVING_BODY_MAX, 0 },
 	{ HTTP_POST, "/admin/queue/lines", line_create, CALL_US, BODY_MAX, ROUTE_ADMIN },
 	{ HTTP_GET, "/admin/queue/lines", line_list_all, CALL_US, 0, ROUTE_ADMIN },
 	{ HTTP_PUT, "/admin/queue/lines/{line}", line_change, CALL_US, BODY_MAX,

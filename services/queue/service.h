@@ -24,6 +24,10 @@ struct queue_settings {
 	const char *pg_dsn, *redis_url, *pass_keys, *shop_address;
 };
 
+enum {
+	SERVING_BODY_MAX = 1 << 20, /* bytes of what a gateway tells */
+};
+
 struct lines;
 struct desk;
 struct shop;
@@ -45,7 +49,7 @@ struct service {
 /* First steps, in token_api.c … */
 rq_step token_take, token_status, token_events, token_leave;
 /* … in serving_api.c … */
-rq_step serving_show;
+rq_step serving_show, serving_note_seen;
 /* … in admin_api.c … */
 rq_step line_create, line_change, line_list_all;
 /* … and in revoke_api.c. */

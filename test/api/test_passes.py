@@ -396,6 +396,46 @@ def test_redis_is_wiped_and_who_has_a_pass_goes_on(shop):
     assert_refused(enter(shop, newcomer), 403, "NOT_YET_SERVED")
 
 
+# --- who does something --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["noShowMs", "idleMs"])
+def test_who_is_in_the_shop_is_neither_missing_nor_idle(shop, rule):
+    """Only the gateway sees them: they ask the queue service nothing any more."""
+    line = Line(shop, 1, maxActive=2, rate=-1, **({"noShowMs": -1} | {rule: 2000}))
+    tokens = {user: line.take(user).data["token"] for user in (1, 2, 3)}
+    until(lambda: line.serving()["serving"] == 2)
+
+    def busy_until_3_is_served():
+        assert enter(shop, tokens[1]).status == 200
+        return enter(shop, tokens[3]).status == 200
+
+    until(busy_until_3_is_served)  # because 2 did nothing
+    assert_refused(enter(shop, tokens[2]), 403, "PASS_OVER")
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        assert enter(shop, tokens[1]).status == 200
+        assert enter(shop, tokens[3]).status == 200
+
+
+def test_what_a_gateway_tells_is_checked(world):
+    world.start("queue")
+    client = world.client("queue")
+    for line, body, error in (
+        ("0", {"seenFrom": 0}, "BAD_PARAMETER"),
+        ("0", {"seen": "AA"}, "BAD_PARAMETER"),
+        ("0", {"seenFrom": -1, "seen": "AA"}, "BAD_PARAMETER"),
+        ("0", {"seenFrom": 0, "seen": "A!"}, "BAD_PARAMETER"),
+        ("0", [], "BAD_PARAMETER"),
+        ("x", {"seenFrom": 0, "seen": "AA"}, "BAD_PARAMETER"),
+        ("77", {"seenFrom": 0, "seen": "AA"}, "LINE_NOT_FOUND"),
+    ):
+        assert client.post(f"/internal/lines/{line}/seen", body).error == error, body
+    # Places that nobody has are nobody's.
+    told = client.post("/internal/lines/0/seen", {"seenFrom": 0, "seen": "_____w"})
+    assert told.data["line"] == 0 and told.data["serving"] == 0
+
+
 # --- the limit -----------------------------------------------------------------------------
 
 
