@@ -31,6 +31,7 @@ FORWARDED = {
     b"traceparent",
     b"x-forwarded-for",
     b"x-forwarded-proto",
+    b"x-request-deadline-ms",
 }
 
 
