@@ -253,12 +253,12 @@ def test_lines_are_there(world):
     before = hall(world)[3]
     assert "lines 0 and 1: are there" in world.onrush("seed").stdout
     settings = "select rate, max_active, mode, version from queue.lines where line_id = "
-    assert world.sql(settings + "0") == [(1000, 100_000, "fifo", 2)]
+    assert world.sql(settings + "0") == [(1000, 1_000_000, "fifo", 2)]
     world.admin("queue").call("PUT", "/admin/queue/lines/0", {"rate": 5, "mode": "closed"})
     world.onrush("seed")
-    assert world.sql(settings + "0") == [(5, 100_000, "closed", 3)]
+    assert world.sql(settings + "0") == [(5, 1_000_000, "closed", 3)]
     assert "nobody lost a place" in world.onrush("seed", "--reset").stdout
-    assert world.sql(settings + "0") == [(1000, 100_000, "fifo", 4)]
+    assert world.sql(settings + "0") == [(1000, 1_000_000, "fifo", 4)]
     assert [row[0] for row in before] == [0, 1]
 
 
