@@ -4,11 +4,18 @@ import itertools
 import json
 from urllib.parse import quote
 
+from api.lines import until
+
 ROOM = "/waiting-room"
 NUMBERS = itertools.count(1)
 OPEN = {"maxActive": 100_000, "rate": -1}
 # Where visitors are sent on to: any address of the same site.
 SHOP = "/queue/serving?line=0"
+
+
+def patient(call, *words):
+    """The answer. A busy machine may have let a line's numbers grow old: then once more."""
+    return until(lambda: (answer := call(*words)).status != 503 and answer)
 
 
 class Line:
@@ -26,11 +33,13 @@ class Line:
 
     def join(self, *users):
         """The tokens that these users get."""
-        bodies = ({"userId": user, "line": self.number} for user in users)
-        return [self.world.client().post("/queue/tokens", b).data["token"] for b in bodies]
+        post = self.world.client().post
+        bodies = [{"userId": user, "line": self.number} for user in users]
+        return [patient(post, "/queue/tokens", b).data["token"] for b in bodies]
 
     def status(self, user):
-        return self.world.client().get(f"/queue/tokens/status/{user}?line={self.number}")
+        path = f"/queue/tokens/status/{user}?line={self.number}"
+        return patient(self.world.client().get, path)
 
     def room(self, user=None, to=None):
         """The waiting room's address for somebody."""
