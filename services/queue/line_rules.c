@@ -10,7 +10,7 @@ enum {
 	NEAR_S = 10, /* who is so near asks every second */
 	/* A look at the shop that takes no longer says that it is well; one that takes as
 	 * long as SLOW_US, that a tenth is all it can take. */
-	WELL_US = 100000,
+	WELL_US = 250000,
 	SLOW_US = 1000000,
 	HEALTH_STEP = LINE_HEALTHY / 10,
 };

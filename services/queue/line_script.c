@@ -113,7 +113,7 @@ static const char tick_end[] =
 "end\n"
 /* Places that were given up while they waited are passed over: they take no slot. */
 "local function serve()\n"
-"  local from, room = s.serving, math.floor(s.max * health / 1000)\n"
+"  local from, room = s.serving, math.ceil(s.max * health / 1000)\n"
 "  while true do\n"
 "    local n = math.min(s.free + room - s.serving, s.next - s.serving,\n"
 "      s.floor + 4194304 - s.serving, math.floor(s.credit / 1000))\n"

@@ -17,6 +17,7 @@ enum {
 	LINE_NAME_MAX = 120,
 	LINE_BLOCK = 65536, /* tickets that are noted ahead */
 	LINE_SAMPLES = 64,
+	LINE_TARGET_MAX = 64,
 };
 
 /* A promise that was made, to be compared with what happens (estimates.c). */
@@ -37,6 +38,8 @@ struct line {
 	int64_t bound;               /* as PostgreSQL has it */
 	bool sold_out;               /* the operator says so */
 	bool all_owned;              /* the shop says so of the line's concert */
+	bool looking;                /* the shop is being asked; with this */
+	char left_target[LINE_TARGET_MAX];
 
 	struct line_view view; /* all zero until the first tick */
 	struct buf gone;       /* what view.gone points to */

@@ -1,6 +1,7 @@
 #include "queue/shop.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "app/log.h"
@@ -78,6 +79,7 @@ shop_health(const struct shop *shop)
 	return shop->health;
 }
 
+/* The target must stay until the answer. */
 static void
 ask(struct shop *shop, const char *target, httpc_cb *cb, void *arg)
 {
@@ -94,12 +96,10 @@ ask(struct shop *shop, const char *target, httpc_cb *cb, void *arg)
 static void
 ask_left(struct shop *shop, struct line *line)
 {
-	struct arena *arena = arena_new();
-
-	ask(shop,
-	    arena_printf(arena, "/internal/concerts/%" PRId64 "/left", line->concert_id),
-	    on_left, line);
-	arena_free(arena);
+	line->looking = true;
+	snprintf(line->left_target, LINE_TARGET_MAX,
+	    "/internal/concerts/%" PRId64 "/left", line->concert_id);
+	ask(shop, line->left_target, on_left, line);
 }
 
 static void
@@ -114,7 +114,7 @@ on_timer(void *arg)
 	shop->asked_us = clock_mono_us();
 	ask(shop, "/readyz", on_ready, shop);
 	LIST_FOREACH (line, lines_all(shop->service->lines), link)
-		if (line->concert_id > 0)
+		if (line->concert_id > 0 && !line->looking)
 			ask_left(shop, line);
 }
 
@@ -146,6 +146,7 @@ on_left(void *arg, enum err err, const struct httpc_response *response)
 	const struct json *data;
 	int64_t seats, left;
 
+	line->looking = false;
 	if (err != ERR_OK || response->head->status != 200)
 		return;
 	arena = arena_new();

@@ -508,7 +508,8 @@ def test_never_more_inside_than_may_be(world, workers):
 
 
 def test_a_borrowed_pass_takes_no_seat(world):
-    world.start("queue", "reservation", "gateway")
+    world.start("queue", "reservation")
+    world.start("gateway", ONRUSH_WORKERS=1)  # which learns at one moment who is out
     concert(world)
     client = world.client("gateway")
     token = client.post("/queue/tokens", {"userId": 7}).data["token"]

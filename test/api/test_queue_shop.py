@@ -50,7 +50,7 @@ def test_a_line_stops_while_the_shop_is_unwell(shop, world):
         line.take(user)
     assert line.status(1).data["status"] == "WAITING"
     shop.ready = WELL
-    # It comes back in steps: a quarter of its health is room for one.
+    # It comes back in steps.
     until(lambda: line.serving()["serving"] == 1)
     until(lambda: line.serving()["serving"] == 4)
     until(lambda: health(world) == 1000)
@@ -115,6 +115,8 @@ def test_what_the_shop_says_of_seats(shop, world):
     until(sold_out)
     line.change(concertId=-1)
     until(lambda: not sold_out())
+    targets = {r.target for r in shop.service.requests}
+    assert targets == {"/readyz", "/internal/concerts/7/left"}
 
 
 def test_a_concert_is_sold_to_the_last_seat(world):

@@ -212,8 +212,8 @@ test_health(void **state)
 
 	(void)state;
 	assert_int_equal(line_health(1000, true, 0), 1000);
-	assert_int_equal(line_health(1000, true, 100000), 1000);
-	assert_int_equal(line_health(1000, true, 550000), 550);
+	assert_int_equal(line_health(1000, true, 250000), 1000);
+	assert_int_equal(line_health(1000, true, 625000), 550);
 	assert_int_equal(line_health(1000, true, 1000000), 500); /* by half at most */
 	assert_int_equal(line_health(150, true, 5000000), 100);
 	assert_int_equal(line_health(1000, false, 0), 500);
@@ -222,7 +222,7 @@ test_health(void **state)
 	    line_health(150, false, 0), 0); /* nothing worth a step is left */
 	assert_int_equal(line_health(0, true, 0), 100);
 	assert_int_equal(line_health(950, true, 0), 1000);
-	assert_int_equal(line_health(500, true, 550000), 550);
+	assert_int_equal(line_health(500, true, 625000), 550);
 	for (int i = 0; i < 5; i++)
 		health = line_health(health, false, 0);
 	assert_int_equal(health, 0);
