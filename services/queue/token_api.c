@@ -55,7 +55,8 @@ look_at_pass(struct rq *rq)
 
 	if (text.p == NULL)
 		return ERR_OK;
-	switch (pass_check(pass_watch_keys(s->keys), text, clock_wall_us() / CLOCK_US_PER_SEC, &pass)) {
+	switch (pass_check(
+	    pass_watch_keys(s->keys), text, clock_wall_us() / CLOCK_US_PER_SEC, &pass)) {
 	case PASS_FORGED: return ERR_PASS_INVALID;
 	case PASS_EXPIRED: return ERR_PASS_EXPIRED;
 	case PASS_VALID: break;

@@ -7,6 +7,10 @@ import hashlib
 import hmac
 import json
 import secrets
+from contextlib import contextmanager
+
+from api.fake_service import FakeService
+from api.lines import until
 
 
 def b64(data):
@@ -55,3 +59,28 @@ def bearer(token):
 def enter(world, token, path="/concerts", name="gateway", **headers):
     """What the shop says to who shows this pass; None: nothing is shown."""
     return world.client(name).get(path, headers=bearer(token) | headers)
+
+
+@contextmanager
+def open_shop(world):
+    """A queue, the gateway, and a shop that lets everybody do anything: world.shop."""
+    with FakeService(world.port("reservation")) as service:
+        world.start("queue")
+        world.start("gateway", ONRUSH_WORKERS=1)
+        world.shop = service
+        yield world
+
+
+def served(line, user):
+    """The pass of somebody who is told to be served."""
+    token = line.take(user).data["token"]
+    until(lambda: line.status(user).data["status"] == "ACTIVE")
+    return token
+
+
+def assert_refused(answer, status, error):
+    assert (answer.status, answer.error) == (status, error)
+    if status == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    else:
+        assert "www-authenticate" not in answer.headers
