@@ -9,7 +9,7 @@ import { sleep } from 'k6';
 import exec from 'k6/execution';
 import { checkIssued, expect, publishCoupon } from './lib/api.js';
 import { stages } from './lib/scale.js';
-import { summaryOf, trendStats } from './lib/summary.js';
+import { summaryOf, systemTags, trendStats } from './lib/summary.js';
 
 const couponId = Number(__ENV.COUPON_ID || 1);
 
@@ -31,6 +31,7 @@ export const options = {
     checks: ['rate==1'],
   },
   summaryTrendStats: trendStats,
+  systemTags,
 };
 
 expect(200);

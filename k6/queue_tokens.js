@@ -8,7 +8,7 @@ import { sleep } from 'k6';
 import { checkSameToken, checkToken, expect, takeToken } from './lib/api.js';
 import { person } from './lib/line.js';
 import { stages } from './lib/scale.js';
-import { summaryOf, trendStats } from './lib/summary.js';
+import { summaryOf, systemTags, trendStats } from './lib/summary.js';
 
 let mine = null; // of this person
 
@@ -27,6 +27,7 @@ export const options = {
     checks: ['rate==1'],
   },
   summaryTrendStats: trendStats,
+  systemTags,
 };
 
 expect(200);

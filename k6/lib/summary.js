@@ -7,6 +7,10 @@ import { page } from './report.js';
 
 const RESULTS = __ENV.RESULTS || 'k6/results';
 
+// What a sample carries of its request; there are eight samples for each, and k6 runs on the
+// cores that it measures.
+export const systemTags = ['status', 'error'];
+
 export const trendStats = ['min', 'avg', 'med', 'p(90)', 'p(95)', 'p(99)', 'max'];
 
 function milliseconds(value) {
