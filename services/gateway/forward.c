@@ -17,9 +17,12 @@ static void on_piece(void *arg, str bytes);
 static void on_end(void *arg, enum err err);
 static void on_room(struct rq *rq);
 static void on_gone(struct rq *rq);
+static void on_drain(struct rq *rq);
 
 static const struct httpc_sink sink = { on_piece, on_end };
 static const struct rq_stream_ops stream_ops = { .room = on_room, .gone = on_gone };
+/* Events have no end of their own, but may end anywhere: the client comes again. */
+static const struct rq_stream_ops event_ops = { on_room, on_gone, on_drain };
 
 /* Of the client's request. Cookies stay here: no service has any. */
 static const str forwarded[] = {
@@ -176,8 +179,9 @@ stream(struct rq *rq)
 	struct forward *f = rq->ctx;
 	int64_t length =
 	    head->framing == HTTP_BODY_LENGTH ? (int64_t)head->content_length : -1;
-	rq_next next = rq_stream(rq, head->status, http_header(head, STR("content-type")),
-	    length, &stream_ops);
+	str type = http_header(head, STR("content-type"));
+	rq_next next = rq_stream(rq, head->status, type, length,
+	    str_starts(type, STR("text/event-stream")) ? &event_ops : &stream_ops);
 
 	f->more = rq->http->more;
 	httpc_follow(f->more, &sink, rq);
@@ -238,4 +242,11 @@ on_gone(struct rq *rq)
 	struct forward *f = rq->ctx;
 
 	httpc_stop(f->more);
+}
+
+static void
+on_drain(struct rq *rq)
+{
+	on_gone(rq);
+	rq_stream_end(rq, true);
 }

@@ -117,6 +117,18 @@ def test_who_leaves_ends_the_call_behind(world, before):
     until(lambda: service.open == 0)
 
 
+def test_a_gateway_that_ends_lets_go_of_events(world, before):
+    def behave(_):
+        yield CHUNKED + chunk(b"data: 1\n\n")
+        time.sleep(60)
+
+    before(behave)
+    _, answer = get(world)
+    assert answer.read1(100) == b"data: 1\n\n"
+    world.stop("gateway")
+    assert answer.read() == b""  # a whole body: the client comes again by itself
+
+
 def rss_kb(process):
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0])
