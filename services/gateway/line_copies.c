@@ -43,6 +43,7 @@ struct line_copy {
 	char ask_target[TARGET_MAX], tell_target[TARGET_MAX];
 	struct httpc_request request; /* the last one */
 	struct line_numbers numbers;
+	size_t source;         /* which one it was asked of */
 	struct place_set seen; /* places that passed and that nobody was told of */
 	struct buf told;       /* the request's body, when it tells of them */
 	int64_t told_us;       /* when; monotonic, like the next three */
@@ -51,16 +52,18 @@ struct line_copy {
 	int64_t used_us;
 	struct loop_timer *timer; /* owned; of the next ask */
 	struct wait_list waits;
+	size_t failures; /* in a row */
 	bool asking, failed;
 };
 
 LIST_HEAD(copy_list, line_copy);
 
 struct line_copies {
-	struct loop *loop;     /* borrowed */
-	struct httpc *queue;   /* owned */
-	const char *address;   /* borrowed for ever */
-	struct copy_list list; /* owned */
+	struct loop *loop;                      /* borrowed */
+	const struct line_sources *sources;     /* borrowed for ever */
+	struct httpc *queues[LINE_SOURCES_MAX]; /* owned; one for each source */
+	size_t source;                          /* which one is asked */
+	struct copy_list list;                  /* owned */
 	size_t count;
 };
 
@@ -85,28 +88,37 @@ line_copies_register(void)
 	    "How old a line's numbers were when newer ones took their place.", NULL);
 }
 
+static struct httpc *
+connect_to(struct loop *loop, const char *address)
+{
+	return httpc_new(loop, &(struct httpc_conf){
+				   .address = address,
+				   .max_conns = CONNS,
+				   .max_queue = QUEUE,
+				   .queue_us = ANSWER_US,
+				   .connect_us = ANSWER_US,
+				   .response_us = ANSWER_US,
+				   .idle_us = PARK_US,
+				   .max_response = MAX_ANSWER,
+			       });
+}
+
 struct line_copies *
-line_copies_new(struct loop *loop, const char *queue_address)
+line_copies_new(struct loop *loop, const struct line_sources *sources)
 {
 	struct line_copies *copies = xcalloc(1, sizeof(*copies));
 
 	copies->loop = loop;
-	copies->address = queue_address;
+	copies->sources = sources;
 	LIST_INIT(&copies->list);
-	copies->queue = httpc_new(loop, &(struct httpc_conf){
-					    .address = queue_address,
-					    .max_conns = CONNS,
-					    .max_queue = QUEUE,
-					    .queue_us = ANSWER_US,
-					    .connect_us = ANSWER_US,
-					    .response_us = ANSWER_US,
-					    .idle_us = PARK_US,
-					    .max_response = MAX_ANSWER,
-					});
-	if (copies->queue != NULL)
-		return copies;
-	line_copies_free(copies);
-	return NULL;
+	for (size_t i = 0; i < sources->count; i++) {
+		copies->queues[i] = connect_to(loop, sources->addresses[i]);
+		if (copies->queues[i] == NULL) {
+			line_copies_free(copies);
+			return NULL;
+		}
+	}
+	return copies;
 }
 
 static void
@@ -128,7 +140,8 @@ line_copies_free(struct line_copies *copies)
 {
 	if (copies == NULL)
 		return;
-	httpc_free(copies->queue);
+	for (size_t i = 0; i < copies->sources->count; i++)
+		httpc_free(copies->queues[i]);
 	while (!LIST_EMPTY(&copies->list))
 		free_copy(LIST_FIRST(&copies->list));
 	free(copies);
@@ -206,19 +219,21 @@ tell(struct line_copy *copy)
 static void
 ask(struct line_copy *copy)
 {
+	struct line_copies *copies = copy->copies;
 	bool tells;
 
 	copy->asking = true;
+	copy->source = copies->source;
 	copy->sent_us = clock_mono_us();
 	tells = copy->seen.size > 0 && copy->sent_us - copy->told_us >= TELL_US;
 	copy->request = (struct httpc_request){
 		.method = tells ? HTTP_POST : HTTP_GET,
 		.target = str_of(tells ? copy->tell_target : copy->ask_target),
-		.host = str_of(copy->copies->address),
+		.host = str_of(copies->sources->addresses[copies->source]),
 		.body = tells ? tell(copy) : STR_NULL,
 		.repeatable = true,
 	};
-	httpc_send(copy->copies->queue, &copy->request, on_answer, copy);
+	httpc_send(copies->queues[copies->source], &copy->request, on_answer, copy);
 }
 
 struct line_copy *
@@ -234,6 +249,7 @@ line_copies_use(struct line_copies *copies, int64_t line_id)
 		return NULL;
 	if (is_parked(copy, now_us)) {
 		copy->failed = false;
+		copy->failures = 0;
 		ask(copy);
 	}
 	copy->used_us = now_us;
@@ -335,18 +351,35 @@ take(struct line_copy *copy, enum err err, const struct httpc_response *response
 	return true;
 }
 
-/* One line when they stop coming and one when they come again. */
+/* Who does not answer is not asked again before the others. */
+static void
+try_next(struct line_copy *copy)
+{
+	struct line_copies *copies = copy->copies;
+
+	if (copies->source == copy->source)
+		copies->source = (copies->source + 1) % copies->sources->count;
+}
+
+/* It has failed when nobody answers. One line when the numbers stop coming and one when
+ * they come again. */
 static void
 note(struct line_copy *copy, bool came)
 {
+	bool failed;
+
 	counter_add(came ? metrics.answered : metrics.failed, 1);
-	if (!came && !copy->failed)
+	copy->failures = came ? 0 : copy->failures + 1;
+	failed = copy->failures >= copy->copies->sources->count;
+	if (failed && !copy->failed)
 		log_warn("the numbers of line %" PRId64 " do not come; its passes are "
 			 "refused until they do",
 		    copy->line_id);
 	else if (came && copy->failed)
 		log_info("the numbers of line %" PRId64 " come again", copy->line_id);
-	copy->failed = !came;
+	copy->failed = failed;
+	if (!came)
+		try_next(copy);
 }
 
 static void

@@ -19,6 +19,14 @@
 
 enum {
 	LINE_COPIES_MAX = 64, /* as many lines as there may be */
+	LINE_SOURCES_MAX = 32,
+};
+
+/* Queue services, as "host:port"; borrowed for ever. One is asked until it fails, then
+ * the next. */
+struct line_sources {
+	const char *addresses[LINE_SOURCES_MAX];
+	size_t count;
 };
 
 struct line_copies;
@@ -34,8 +42,9 @@ struct line_wait {
 /* Registers the metrics; once, before the workers start. */
 void line_copies_register(void);
 
-/* NULL, with an error logged, when the queue service's address cannot be used. */
-struct line_copies *line_copies_new(struct loop *loop, const char *queue_address);
+/* NULL, with an error logged, when an address cannot be used. */
+struct line_copies *
+line_copies_new(struct loop *loop, const struct line_sources *sources);
 void line_copies_free(struct line_copies *copies); /* NULL is fine */
 
 /* The copy of a line, which somebody needs now: of one that nobody needed for a while it

@@ -5,6 +5,7 @@
 #include "app/log.h"
 #include "base/clock.h"
 #include "gateway/gateway.h"
+#include "gateway/line_copies.h"
 #include "gateway/pages.h"
 #include "gateway/routing.h"
 #include "gateway/server_list.h"
@@ -20,6 +21,7 @@ static void worker_drain(struct worker *w);
 static void worker_stop(struct worker *w);
 
 static struct gateway_settings settings;
+static struct line_sources queues; /* filled before the workers start */
 
 static const struct conf_item items[] = {
 	APP_CONF_ITEMS("0"),
@@ -56,19 +58,22 @@ check(char *err, size_t err_size)
 	return routing_check(&settings, err, err_size);
 }
 
-/* Where the line's numbers are asked for: the first server that the setting names. */
-static const char *
-queue_address(void)
+/* Where the line's numbers are asked for: the servers that the setting names by address.
+ */
+static void
+find_queues(void)
 {
 	static struct server_entry entries[SERVER_LIST_MAX];
 	char err[512];
 	size_t count;
 
+	queues.count = 0;
 	if (!server_list_parse(str_of(settings.servers[GATEWAY_QUEUE]), entries, &count,
-		err, sizeof(err)) ||
-	    count == 0 || entries[0].srv)
-		return "";
-	return entries[0].name;
+		err, sizeof(err)))
+		return;
+	for (size_t i = 0; i < count && queues.count < LINE_SOURCES_MAX; i++)
+		if (!entries[i].srv)
+			queues.addresses[queues.count++] = entries[i].name;
 }
 
 static bool
@@ -76,8 +81,8 @@ start(struct app *app)
 {
 	(void)app;
 	pages_init();
-	return routing_start(&settings) &&
-	       passes_start(&settings.passes, queue_address());
+	find_queues();
+	return routing_start(&settings) && passes_start(&settings.passes, &queues);
 }
 
 static void
@@ -122,7 +127,7 @@ worker_start(struct worker *w)
 	gw->settings = &settings;
 	LIST_INIT(&gw->outlets);
 	gw->observe = loop_timer_new(w->loop, on_observe, gw);
-	gw->passes = passes_new(&settings.passes, queue_address(), w, &failed);
+	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;
 	gw->httpd = httpd_new(w, &conf);

@@ -45,7 +45,7 @@ static rq_step judge_again;
  */
 
 static bool
-is_complete(const struct passes_settings *settings, const char *queue_address)
+is_complete(const struct passes_settings *settings, const struct line_sources *queues)
 {
 	if (settings->keys_path[0] == '\0') {
 		log_error("ONRUSH_PASS_KEYS is not set: name the file of keys that the "
@@ -53,7 +53,7 @@ is_complete(const struct passes_settings *settings, const char *queue_address)
 			  "everybody pass");
 		return false;
 	}
-	if (queue_address[0] == '\0') {
+	if (queues->count == 0) {
 		log_error("ONRUSH_QUEUE_URL is not set: passes are checked with the "
 			  "numbers of the queue service; set ONRUSH_PASSES=off to let "
 			  "everybody pass");
@@ -63,7 +63,7 @@ is_complete(const struct passes_settings *settings, const char *queue_address)
 }
 
 bool
-passes_start(const struct passes_settings *settings, const char *queue_address)
+passes_start(const struct passes_settings *settings, const struct line_sources *queues)
 {
 	char labels[64];
 
@@ -78,11 +78,11 @@ passes_start(const struct passes_settings *settings, const char *queue_address)
 		log_warn("ONRUSH_PASSES is off: nobody needs a pass of the waiting line");
 		return true;
 	}
-	return is_complete(settings, queue_address);
+	return is_complete(settings, queues);
 }
 
 struct passes *
-passes_new(const struct passes_settings *settings, const char *queue_address,
+passes_new(const struct passes_settings *settings, const struct line_sources *queues,
     struct worker *w, bool *failed)
 {
 	struct passes *passes;
@@ -92,7 +92,7 @@ passes_new(const struct passes_settings *settings, const char *queue_address,
 		return NULL;
 	passes = xcalloc(1, sizeof(*passes));
 	passes->keys = pass_watch_new(w, settings->keys_path);
-	passes->copies = line_copies_new(w->loop, queue_address);
+	passes->copies = line_copies_new(w->loop, queues);
 	*failed = passes->keys == NULL || passes->copies == NULL;
 	return passes;
 }

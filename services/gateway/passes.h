@@ -29,16 +29,18 @@ struct passes_settings {
 		    "ONRUSH_PASSES is on."                                               \
 	}
 
+struct line_sources;
 struct passes;
 
 /* Registers the metrics and sees that passes can be checked; once, before the workers
  * start. False, with an error logged, when they cannot. */
-bool passes_start(const struct passes_settings *settings, const char *queue_address);
+bool
+passes_start(const struct passes_settings *settings, const struct line_sources *queues);
 
 /* What one worker has; owned by the caller. NULL when ONRUSH_PASSES is off; *failed, with
  * an error logged, when it could not be made. */
 struct passes *passes_new(const struct passes_settings *settings,
-    const char *queue_address, struct worker *w, bool *failed);
+    const struct line_sources *queues, struct worker *w, bool *failed);
 void passes_free(struct passes *passes); /* after the server; NULL is fine */
 
 /* The first step of the routes that the waiting line guards. Who is admitted goes on to

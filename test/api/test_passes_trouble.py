@@ -263,3 +263,21 @@ def test_never_more_inside_than_may_be(world, workers):
             list(pool.map(visit, visitors))
     assert all(v.first for v in visitors)
     assert 1 < overlaps(visitors) <= limit
+
+
+def test_another_queue_service_is_asked_when_one_is_gone(world):
+    with FakeService(world.port("reservation")):
+        world.start("queue", "queue-1")
+        both = f"127.0.0.1:{world.port('queue')}, 127.0.0.1:{world.port('queue-1')}"
+        world.start("gateway", ONRUSH_QUEUE_URL=both)
+        line = Line(world, 1, maxActive=5, **UNLIMITED)
+        token = served(line, 42)
+        assert enter(world, token).status == 200
+        for gone, other in (("queue", "queue-1"), ("queue-1", "queue")):
+            numbers = world.client(other)
+            until(lambda n=numbers: n.get("/queue/serving?line=1").status == 200)
+            world.kill(gone)
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                assert enter(world, token).status == 200, gone
+            world.start(gone)
