@@ -42,8 +42,8 @@ struct httpd_settings {
 	int64_t idle_timeout_us;  /* between requests */
 	int64_t write_timeout_us; /* until the client has taken the answer */
 	double access_log; /* share of the successful requests that are logged; a status
-			    * of 400 and above is always, but 404, 409 and 429 count as
-			    * success */
+			    * of 400 and above is always, but 403, 404, 409 and 429 count
+			    * as success */
 };
 
 #define HTTPD_CONF_ITEMS(type, member, default_listen)                                   \

@@ -116,13 +116,20 @@ log_identify(struct exchange *x)
 /* --- lines ---------------------------------------------------------------------------
  */
 
+/* A sale says no all the time: not your turn, not there, sold out, too fast. */
+static bool
+is_everyday(int status)
+{
+	return status == 403 || status == 404 || status == 409 || status == 429;
+}
+
 /* Is this one written? */
 static bool
 wanted(struct httpd *httpd, int status, int64_t now_us)
 {
 	int64_t second = now_us / CLOCK_US_PER_SEC;
 
-	if (status < 400 || status == 404 || status == 409 || status == 429) {
+	if (status < 400 || is_everyday(status)) {
 		httpd->log_share += httpd->conf.settings->access_log;
 		if (httpd->log_share < 1)
 			return false;
