@@ -68,6 +68,18 @@ export function takeToken(userId) {
   return post('queue token', '/queue/tokens', { userId });
 }
 
+// The same for who asks again and again: what is asked is made once.
+export function tokenTaker(userId) {
+  const url = `${BASE_URL}/queue/tokens`;
+  const body = JSON.stringify({ userId });
+  const params = {
+    headers: { 'Content-Type': 'application/json' },
+    tags: { name: 'queue token' },
+    timeout: '10s',
+  };
+  return () => http.post(url, body, params);
+}
+
 export function readStatus(userId) {
   return get('queue status', `/queue/tokens/status/${userId}`);
 }
