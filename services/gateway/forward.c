@@ -8,6 +8,7 @@
 #include "crypto/pass.h"
 #include "gateway/gateway.h"
 #include "gateway/pick_rules.h"
+#include "gateway/visit.h"
 
 static rq_step relay;
 
@@ -124,8 +125,8 @@ rq_next
 gateway_forward(struct rq *rq)
 {
 	struct gateway *gw = rq->service;
-	const struct route_row *row = routes_row(rq->route);
-	const struct pass *pass = rq->ctx;
+	const struct visit *visit = rq->ctx;
+	const struct route_row *row = visit->row;
 	struct upstream *up = gateway_upstream(gw, row->behind);
 
 	if (up == NULL)
@@ -146,7 +147,7 @@ gateway_forward(struct rq *rq)
 		.streamed = true,
 	};
 	add_headers(f, rq);
-	add_holder(f, rq->arena, pass);
+	add_holder(f, rq->arena, visit->pass);
 	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
 }
 

@@ -6,8 +6,7 @@
  *   worker ──> gateway ──> outlet (upstream) … ──> servers ──> pools (httpc)
  *                 │  └───> adopted ──> route_table …  (the newest; older ones until their
  *                 │                                    last request has ended)
- *                 └──> httpd ──route──> [passes] ──> forward ──upstream_send──> relay
- * ──answer
+ *                 └──> httpd ──> visit: guards ──> forward ──upstream_send──> relay
  *
  * It decides nothing about a sale and keeps nothing between requests.
  */
@@ -88,8 +87,8 @@ void gateway_free(struct gateway *gw);
 struct upstream *
 gateway_upstream(const struct gateway *gw, const struct service *service);
 
-/* Forwards a request: the first step of most routes. rq->service is the worker's struct
- * gateway, rq->ctx the pass that was checked, if one was: a const struct pass. */
+/* Forwards a request: the last step of a visit (visit.h), which rq->ctx is. rq->service
+ * is the worker's struct gateway. */
 rq_step gateway_forward;
 
 /* What to tell a client when the service gave no answer. A call that may have taken

@@ -12,6 +12,7 @@
 #include "gateway/line_copies.h"
 #include "gateway/pages.h"
 #include "gateway/pass_rules.h"
+#include "gateway/visit.h"
 
 struct passes {
 	struct pass_watch *keys;    /* owned */
@@ -21,6 +22,7 @@ struct passes {
 /* What a request shows; in its arena. */
 struct check {
 	struct line_wait wait; /* first: see line_copies.h */
+	struct visit *visit;   /* in the arena */
 	enum pass_shown shown;
 	struct pass pass;       /* of SHOWN_PASS */
 	int64_t line_id;        /* whose numbers decide */
@@ -232,12 +234,13 @@ conclude(
 	counter_add(rulings[ruling], 1);
 	if (ruling != RULING_ADMITTED)
 		return refuse(rq, ruling, v, position);
-	rq->ctx = NULL;
+	rq->ctx = c->visit;
 	if (c->shown == SHOWN_PASS) {
 		line_copy_note_seen(c->copy, line_place(v, c->pass.ticket));
-		rq->ctx = &c->pass;
+		c->visit->pass = &c->pass;
+		c->visit->user_id = c->pass.user_id;
 	}
-	return rq_goto(rq, gateway_forward);
+	return visit_go_on(rq);
 }
 
 /*
@@ -266,8 +269,10 @@ passes_check(struct rq *rq)
 	struct check *c;
 
 	if (passes == NULL)
-		return rq_goto(rq, gateway_forward);
-	rq->ctx = c = ARENA_NEW(rq->arena, struct check);
+		return visit_go_on(rq);
+	c = ARENA_NEW(rq->arena, struct check);
+	c->visit = rq->ctx;
+	rq->ctx = c;
 	c->shown = look_at_pass(rq, pass_watch_keys(passes->keys), &c->pass);
 	c->line_id = c->shown == SHOWN_NOTHING || c->shown == SHOWN_FORGED
 			 ? PASS_GENERAL_LINE

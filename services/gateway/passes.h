@@ -2,7 +2,7 @@
  * Passes of the waiting line, checked without a call: the signature with keys that the
  * gateway has, the place with a copy of the line's numbers (line_copies.h).
  *
- *   route ──passes_check──> look at the pass ──> [newer numbers] ──> gateway_forward
+ *   route ──passes_check──> look at the pass ──> [newer numbers] ──> visit_go_on
  *                                 │                     │
  *                                 └──────── 401 ────────┴── 403, 503
  */
@@ -43,8 +43,8 @@ struct passes *passes_new(const struct passes_settings *settings,
     const struct line_sources *queues, struct worker *w, bool *failed);
 void passes_free(struct passes *passes); /* after the server; NULL is fine */
 
-/* The first step of the routes that the waiting line guards. Who is admitted goes on to
- * gateway_forward, with rq->ctx the pass, or NULL where nobody needs one. */
+/* The guard of the routes that need a pass of the waiting line. Of who is admitted the
+ * visit has the pass, or NULL where nobody needs one. */
 rq_step passes_check;
 
 #endif

@@ -18,6 +18,7 @@ enum {
 	ROUTE_FILE_SIZE = 1 << 20, /* bytes at most */
 	ROUTE_FILE_SERVICES = 32,
 	ROUTE_FILE_ROUTES = 1000,
+	ROUTE_STEPS = 6, /* of a request, at most: see visit.h */
 };
 
 struct service;
@@ -29,9 +30,10 @@ struct route_piece {
 };
 
 struct route_row {
-	struct route route; /* as the server takes it; `first` is left to others */
-	str host;           /* empty: any */
-	size_t service;     /* index */
+	struct route route; /* as the server takes it; `first` is left to visit_plan */
+	rq_step *steps[ROUTE_STEPS]; /* likewise; the last forwards */
+	str host;                    /* empty: any */
+	size_t service;              /* index */
 	const char *service_name;
 	const struct service *behind;                 /* borrowed; left to others, NULL */
 	struct route_piece target[RQ_MAX_PARAMS + 1]; /* the last has no param */

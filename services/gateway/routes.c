@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/pages.h"
-#include "gateway/passes.h"
+#include "gateway/visit.h"
 
 #define PAGE_DEADLINE_US (5 * CLOCK_US_PER_SEC)
 
@@ -39,7 +39,7 @@ routes_new(struct route_file *file, const struct route_table *before,
 	for (size_t i = 0; i < file->row_count; i++) {
 		struct route_row *row = &file->rows[i];
 
-		row->route.first = row->pass ? passes_check : gateway_forward;
+		visit_plan(row);
 		row->behind = table->services[row->service];
 		table->routes[table->count++] = &row->route;
 	}
