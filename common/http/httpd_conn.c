@@ -9,9 +9,7 @@
  * that we are done, and read until the client has seen it or two seconds are over; a
  * close with unread input would destroy the answer on its way (RFC 9112, 9.6).
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "app/log.h"
@@ -51,11 +49,10 @@ conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa)
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->httpd = httpd;
-	c->fd = fd;
 	c->excess = excess;
 	c->job.run = on_job;
 	c->io = loop_io_new(httpd->worker->loop, fd, on_io, c);
-	net_nodelay(fd);
+	wire_init(&c->wire, fd);
 	net_text(sa, c->peer);
 	LIST_INSERT_HEAD(&httpd->conns, c, link);
 	*(excess ? &httpd->excess_count : &httpd->conn_count) += 1;
@@ -167,7 +164,7 @@ destroy(struct conn *c)
 	*(c->excess ? &httpd->excess_count : &httpd->conn_count) -= 1;
 	gauge_add(httpd->metrics.conns, -1);
 	loop_io_free(c->io);
-	close(c->fd);
+	wire_fini(&c->wire);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c);
@@ -222,10 +219,10 @@ static void
 receive(struct conn *c)
 {
 	char *scratch = c->httpd->scratch;
-	ssize_t n = recv(c->fd, scratch, CONN_SCRATCH, 0);
+	ssize_t n = wire_read(&c->wire, scratch, CONN_SCRATCH);
 
 	if (n < 0) {
-		if (!net_again(errno))
+		if (n == WIRE_BROKEN)
 			conn_close(c);
 		return;
 	}
@@ -281,15 +278,15 @@ feed(struct conn *c, str bytes)
 /* --- sending -------------------------------------------------------------------------
  */
 
-/* How many bytes the socket took; the connection is closed when it is broken. */
+/* How many bytes the wire took; the connection is closed when it is broken. */
 static size_t
 send_some(struct conn *c, str bytes)
 {
-	ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+	ssize_t n = wire_write(&c->wire, bytes);
 
 	if (n >= 0)
 		return (size_t)n;
-	if (!net_again(errno))
+	if (n == WIRE_BROKEN)
 		conn_close(c);
 	return 0;
 }
@@ -372,7 +369,7 @@ sent(struct conn *c)
 		conn_enter(c, CONN_IDLE);
 		if (!c->taking && (buf_size(&c->in) > 0 || c->eof))
 			loop_defer(c->httpd->worker->loop, &c->job);
-	} else if (c->eof || shutdown(c->fd, SHUT_WR) != 0) {
+	} else if (c->eof || wire_finish(&c->wire) != 0) {
 		conn_close(c);
 	} else {
 		conn_enter(c, CONN_LINGER);

@@ -7,6 +7,7 @@
  *               └─> slot, one per route: deadline, metrics
  *
  *   httpd.c         the server: listening, accepting, draining, its end
+ *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
  *   httpd_read.c    from bytes to a request that may run
  *   httpd_route.c   which route, who may call it, its metrics
@@ -27,6 +28,7 @@
 #include "base/buf.h"
 #include "http/httpd.h"
 #include "http/net.h"
+#include "http/wire.h"
 
 /* --- a connection --------------------------------------------------------------------
  */
@@ -55,7 +57,7 @@ struct conn {
 	struct buf out;      /* of an answer that the client was slow to take */
 	size_t scanned;      /* of the head, by the parser */
 	size_t lingered;     /* bytes thrown away */
-	int fd;
+	struct wire wire;
 	enum conn_state state;
 	bool eof;    /* the client will send nothing more */
 	bool last;   /* closes after the answer that is being sent */

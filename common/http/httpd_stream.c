@@ -10,7 +10,6 @@
  * At most CONN_STREAM_HIGH and one piece wait in a buffer, whatever the answer's size.
  */
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "http/httpd_impl.h"
@@ -71,10 +70,8 @@ rq_stream_write(struct rq *rq, str bytes)
 static void
 reset(struct conn *c)
 {
-	const struct linger now = { .l_onoff = 1 };
-
 	c->x = NULL;
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	wire_reset(&c->wire);
 	conn_close(c);
 }
 
