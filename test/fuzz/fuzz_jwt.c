@@ -42,8 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		check_form(text, &token);
 		keys = jwks_parse(STR(keys_text), err, sizeof(err));
 		ASSERT(keys != NULL);
-		if (jwt_check(text, keys, &wanted, arena, &who) == JWT_VALID)
-			ASSERT(!"a forged token");
+		ASSERT(jwt_check(text, keys, &wanted, arena, &who) != JWT_VALID);
 		jwks_free(keys);
 		if (jwt_read(token.claims, &wanted, arena, &who) == JWT_VALID)
 			ASSERT(who.user_id > 0 && who.expires_s > wanted.now_s);

@@ -59,69 +59,63 @@ test_taken(void **state)
 	}
 }
 
+static const struct {
+	const char *text, *sentence;
+} refusals[] = {
+	{ "", "The JSON is malformed" }, { "[]", "\"keys\" must be an array" },
+	{ "{}", "\"keys\" must be an array" },
+	{ "{\"keys\":[]}", "\"keys\" must be an array of 1 to 16" },
+	{ "{\"keys\":[7]}", "\"kty\" must be a string" },
+	{ SET("{" ED ",\"kty\":\"OKP\"}"), "twice" },
+	{ SET("{" ED "},{" OCT "}"), "Every key needs a \"kid\"" },
+	{ SET("{" ED ",\"kid\":\"a\"},{" OCT ",\"kid\":\"a\"}"),
+	    "Key number 2 has the \"kid\" of another" },
+	{ SET("{" ED ",\"kid\":\"\"}"), "empty \"kid\"" },
+	{ SET("{" ED ",\"kid\":7}"), "\"kid\" must be" },
+	{ SET("{" ED ",\"alg\":\"ES256\"}"), "it must be EdDSA" },
+	{ SET("{" ED ",\"alg\":7}"), "\"alg\" must be" },
+	{ SET("{" OCT ",\"alg\":\"none\"}"), "it must be HS256" },
+	{ SET("{" OCT ",\"alg\":\"HS512\"}"), "it must be HS256" },
+	{ SET("{" ED ",\"use\":\"x\"}"), "neither sig nor enc" },
+	{ SET("{" ED ",\"use\":\"enc\"}"), "no key for signatures" },
+	{ SET("{" ED ",\"d\":\"" ED_X "\"}"), "has a private part" },
+	{ SET("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" ED_X "\"}"),
+	    "kind that is not checked" },
+	{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}"), "\"x\" must be" },
+	{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}"), "is not sound" },
+	{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "=\"}"),
+	    "\"x\" that is not base64url" },
+	{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"\"}"),
+	    "\"x\" that is not base64url" },
+	{ SET("{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}"),
+	    "kind that is not checked" },
+	/* Not on the curve. */
+	{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ES_X "\",\"y\":\"" ES_X "\"}"),
+	    "is not sound" },
+	{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ES_X "\",\"y\":\"AA\"}"),
+	    "is not sound" },
+	{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" K32 "\",\"y\":\"" K32 "\"}"),
+	    "is not sound" },
+	{ SET("{\"kty\":\"RSA\",\"n\":\"" K32 "\",\"e\":\"AQAB\"}"), "is not sound" },
+	{ SET("{\"kty\":\"RSA\",\"n\":\"" K32 "\",\"e\":\"AQABAQAB\"}"), "is not sound" },
+	{ SET("{\"kty\":\"RSA\",\"e\":\"AQAB\"}"), "\"n\" must be" },
+	{ SET("{\"kty\":\"oct\",\"k\":\"AAAA\"}"), "is not sound" },
+	{ SET("{\"kty\":\"oct\"}"), "\"k\" must be" },
+	{ SET("{\"kty\":\"oct\",\"k\":\"" K32 "\",\"use\":\"sig\"}") " ",
+	    NULL }, /* a blank at the end is JSON */
+};
+
 static void
 test_refused(void **state)
 {
-	static const struct {
-		const char *text, *sentence;
-	} rows[] = {
-		{ "", "The JSON is malformed" }, { "[]", "\"keys\" must be an array" },
-		{ "{}", "\"keys\" must be an array" },
-		{ "{\"keys\":[]}", "\"keys\" must be an array of 1 to 16" },
-		{ "{\"keys\":[7]}", "\"kty\" must be a string" },
-		{ SET("{" ED ",\"kty\":\"OKP\"}"), "twice" },
-		{ SET("{" ED "},{" OCT "}"), "Every key needs a \"kid\"" },
-		{ SET("{" ED ",\"kid\":\"a\"},{" OCT ",\"kid\":\"a\"}"),
-		    "Key number 2 has the \"kid\" of another" },
-		{ SET("{" ED ",\"kid\":\"\"}"), "empty \"kid\"" },
-		{ SET("{" ED ",\"kid\":7}"), "\"kid\" must be" },
-		{ SET("{" ED ",\"alg\":\"ES256\"}"), "it must be EdDSA" },
-		{ SET("{" ED ",\"alg\":7}"), "\"alg\" must be" },
-		{ SET("{" OCT ",\"alg\":\"none\"}"), "it must be HS256" },
-		{ SET("{" OCT ",\"alg\":\"HS512\"}"), "it must be HS256" },
-		{ SET("{" ED ",\"use\":\"x\"}"), "neither sig nor enc" },
-		{ SET("{" ED ",\"use\":\"enc\"}"), "no key for signatures" },
-		{ SET("{" ED ",\"d\":\"" ED_X "\"}"), "has a private part" },
-		{ SET("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" ED_X "\"}"),
-		    "kind that is not checked" },
-		{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}"), "\"x\" must be" },
-		{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "=\"}"),
-		    "\"x\" that is not base64url" },
-		{ SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"\"}"),
-		    "\"x\" that is not base64url" },
-		{ SET("{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}"),
-		    "kind that is not checked" },
-		/* Not on the curve. */
-		{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ES_X "\",\"y\":\"" ES_X
-		      "\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ES_X
-		      "\",\"y\":\"AA\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" K32 "\",\"y\":\"" K32
-		      "\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"RSA\",\"n\":\"" K32 "\",\"e\":\"AQAB\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"RSA\",\"n\":\"" K32 "\",\"e\":\"AQABAQAB\"}"),
-		    "is not sound" },
-		{ SET("{\"kty\":\"RSA\",\"e\":\"AQAB\"}"), "\"n\" must be" },
-		{ SET("{\"kty\":\"oct\",\"k\":\"AAAA\"}"), "is not sound" },
-		{ SET("{\"kty\":\"oct\"}"), "\"k\" must be" },
-		{ SET("{\"kty\":\"oct\",\"k\":\"" K32 "\",\"use\":\"sig\"}") " ",
-		    NULL }, /* a blank at the end is JSON */
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct jwks *keys = parse(rows[i].text);
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		struct jwks *keys = parse(refusals[i].text);
 
-		if ((keys == NULL) != (rows[i].sentence != NULL))
-			fail_msg("%s", rows[i].text);
-		if (keys == NULL && strstr(why, rows[i].sentence) == NULL)
-			fail_msg("%s: %s", rows[i].text, why);
+		if ((keys == NULL) != (refusals[i].sentence != NULL))
+			fail_msg("%s", refusals[i].text);
+		if (keys == NULL && strstr(why, refusals[i].sentence) == NULL)
+			fail_msg("%s: %s", refusals[i].text, why);
 		jwks_free(keys);
 	}
 }
