@@ -48,6 +48,7 @@ conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa)
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));
+	c->asker.ops = &conn_ops;
 	c->httpd = httpd;
 	c->excess = excess;
 	c->job.run = on_job;
@@ -130,11 +131,19 @@ conn_close(struct conn *c)
 	conn_enter(c, CONN_CLOSED);
 	if (x == NULL)
 		return;
-	x->conn = NULL;
+	x->asker = NULL;
 	if (state == CONN_BODY)
 		exchange_put(x);
 	else if (state == CONN_STREAM)
 		exchange_gone(x);
+}
+
+void
+conn_reset(struct conn *c)
+{
+	c->x = NULL;
+	wire_reset(&c->wire);
+	conn_close(c);
 }
 
 static void
@@ -345,19 +354,20 @@ conn_send_later(struct conn *c, enum conn_state state)
 static void
 flush_stream(struct conn *c)
 {
-	struct exchange *x = c->x;
 	size_t left;
 
 	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
 	if (c->state != CONN_STREAM)
 		return;
 	left = buf_size(&c->out);
-	if (left == 0 || c->wait.waits == NULL || (x->full && left <= CONN_STREAM_LOW))
+	if (left == 0 || c->wait.waits == NULL || (c->full && left <= CONN_STREAM_LOW))
 		conn_enter(c, CONN_STREAM);
 	else
 		loop_io_want(c->io, wanted(c));
-	if (x->full && left <= CONN_STREAM_LOW)
-		exchange_room(x);
+	if (c->full && left <= CONN_STREAM_LOW) {
+		c->full = false;
+		exchange_room(c->x);
+	}
 }
 
 /* The answer has left. */

@@ -2,8 +2,7 @@
  * What the files of the server share and nobody else includes.
  *
  *   httpd ─owns─┬─> conn ──(while it serves one)──> exchange ─ is ─> rq, for the steps
- *               │     ^                                │
- *               │     └──── NULL once answered ────────┘
+ *               │   is an asker <─── NULL once answered ──┘
  *               └─> slot, one per route: deadline, metrics
  *
  *   httpd.c         the server: listening, accepting, draining, its end
@@ -12,8 +11,9 @@
  *   httpd_read.c    from bytes to a request that may run
  *   httpd_route.c   which route, who may call it, its metrics
  *   rq.c            steps: running, waiting, the deadline
- *   httpd_answer.c  from an outcome to bytes
+ *   httpd_answer.c  from an outcome to an answer
  *   httpd_stream.c  answers in pieces
+ *   httpd_bytes.c   answers as HTTP/1.1 writes them
  *   httpd_log.c     the access log, request ids
  *   httpd_ops.c     /healthz, /readyz, /metrics
  *
@@ -29,6 +29,43 @@
 #include "http/httpd.h"
 #include "http/net.h"
 #include "http/wire.h"
+
+/* --- who asks ------------------------------------------------------------------------
+ */
+
+struct exchange;
+
+/* What an exchange answers. All is borrowed for the call. */
+struct answer {
+	int status;
+	str type;         /* Content-Type; empty: none */
+	int64_t length;   /* of the body; -1: nobody knows it */
+	const str *parts; /* the whole body, one after the other */
+	size_t count;     /* of parts; 0 when the body follows in pieces */
+};
+
+/* The other side of an exchange: a connection of HTTP/1.1. It has the exchange, and the
+ * exchange has it, until `answer` or `end` is called or it goes by itself; each clears
+ * its own pointer. None of these tells the exchange anything before it returns. */
+struct asker {
+	const struct asker_ops *ops; /* borrowed, static */
+};
+
+struct asker_ops {
+	/* Sends all of an answer. Its size in bytes, for the access log. */
+	size_t (*answer)(
+	    struct asker *asker, struct exchange *x, const struct answer *answer);
+	/* Sends the head; the body follows by `write`. To HEAD nothing follows, and the
+	 * exchange is not the asker's any more. */
+	void (*head)(
+	    struct asker *asker, struct exchange *x, const struct answer *answer);
+	/* Sends a piece that is not empty. False: exchange_room will tell when to go on.
+	 */
+	bool (*write)(struct asker *asker, str bytes);
+	/* After the last piece. Unless the body is whole, whoever reads it must see that.
+	 */
+	void (*end)(struct asker *asker, bool whole);
+};
 
 /* --- a connection --------------------------------------------------------------------
  */
@@ -47,6 +84,7 @@ enum conn_state {
 };
 
 struct conn {
+	struct asker asker;
 	LIST_ENTRY(conn) link;
 	struct httpd *httpd; /* borrowed */
 	struct loop_io *io;  /* owned */
@@ -59,10 +97,12 @@ struct conn {
 	size_t lingered;     /* bytes thrown away */
 	struct wire wire;
 	enum conn_state state;
-	bool eof;    /* the client will send nothing more */
-	bool last;   /* closes after the answer that is being sent */
-	bool taking; /* conn_take is on the stack and goes on by itself */
-	bool excess; /* beyond max_conns: only to be told so */
+	bool eof;     /* the client will send nothing more */
+	bool last;    /* closes after the answer that is being sent */
+	bool taking;  /* conn_take is on the stack and goes on by itself */
+	bool excess;  /* beyond max_conns: only to be told so */
+	bool chunked; /* in CONN_STREAM, like the next: pieces are chunks */
+	bool full;    /* told the exchange to wait for room */
 	char peer[NET_TEXT_SIZE];
 };
 
@@ -84,7 +124,7 @@ struct exchange {
 	struct http_head head;
 	LIST_ENTRY(exchange) link;     /* of httpd's `live` or `spares` */
 	struct httpd *httpd;           /* borrowed */
-	struct conn *conn;             /* borrowed; NULL once answered or it is gone */
+	struct asker *asker;           /* borrowed; NULL once answered or it is gone */
 	const struct slot *slot;       /* borrowed; counted as a user of its set */
 	rq_step *next;                 /* in RQ_STARTED and RQ_WAITING */
 	void (*cancel)(struct rq *rq); /* in RQ_WAITING */
@@ -98,11 +138,9 @@ struct exchange {
 	struct buf body;          /* what it gave so far */
 	struct buf headers;       /* of the answer, by rq_header */
 	const struct rq_stream_ops
-	    *stream; /* borrowed; in RQ_STREAM, like the next four */
+	    *stream; /* borrowed; in RQ_STREAM, like the next two */
 	int status;
 	size_t streamed; /* bytes */
-	bool chunked;
-	bool full; /* told the writer to wait for room */
 	enum rq_state state;
 	bool in_step;     /* a step is on the stack */
 	bool counted;     /* its steps have begun: in httpd's under_way */
@@ -207,6 +245,9 @@ void conn_continue(struct conn *c);
 /* Sends what is in `out` at the end of the turn; state CONN_STREAM, or the last of it. */
 void conn_send_later(struct conn *c, enum conn_state state);
 
+/* Unsent bytes are thrown away and the client gets an error. */
+void conn_reset(struct conn *c);
+
 /* httpd_read.c: takes what can be taken from `in`; how many bytes were used. */
 size_t conn_take(struct conn *c, str in);
 /* Answers an error to what will not be read further, and closes. */
@@ -249,9 +290,11 @@ void exchange_answer(struct exchange *x, int status, enum err err, str type,
 /* The answer of an error; an empty message means the error's own. */
 void exchange_fail(struct exchange *x, enum err err, str message);
 
-/* The head of an answer; length -1: nobody knows it. Sets *last: closes after it. */
-void answer_head(struct exchange *x, int status, str type, int64_t length,
-    struct buf *out, bool *last);
+/* Does a message with this status have a body (RFC 9110, 6.4.1)? */
+bool status_has_body(int status);
+
+/* httpd_bytes.c */
+extern const struct asker_ops conn_ops;
 
 /* httpd_stream.c */
 void exchange_gone(struct exchange *x); /* its connection is closed */

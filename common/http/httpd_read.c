@@ -12,7 +12,7 @@
 static size_t take_head(struct conn *c, str in);
 static size_t take_body(struct conn *c, str in);
 static size_t begin(struct conn *c, struct exchange *x, str in);
-static void run(struct exchange *x);
+static void run(struct conn *c);
 static void malformed(struct conn *c, enum err err);
 
 size_t
@@ -65,7 +65,7 @@ static void
 attach(struct conn *c, struct exchange *x)
 {
 	c->x = x;
-	x->conn = c;
+	x->asker = &c->asker;
 	/* A copy, since the request may outlive the connection. */
 	x->rq.peer = arena_str(x->rq.arena, str_of(c->peer));
 	x->rq.start_us = clock_mono_us();
@@ -120,7 +120,7 @@ begin(struct conn *c, struct exchange *x, str in)
 	    head->content_length > x->rq.route->body_limit)
 		err = ERR_TOO_LARGE;
 	if (err == ERR_OK && whole) {
-		run(x);
+		run(c);
 	} else if (err == ERR_OK) {
 		http_body_init(&x->decoder, head);
 		conn_enter(c, CONN_BODY);
@@ -157,7 +157,7 @@ take_body(struct conn *c, str in)
 	}
 	if (state == HTTP_PARSE_DONE) {
 		x->rq.body = buf_str(&x->body);
-		run(x);
+		run(c);
 	}
 	return total;
 }
@@ -175,13 +175,14 @@ patience_of(const struct exchange *x)
 }
 
 static void
-run(struct exchange *x)
+run(struct conn *c)
 {
-	struct httpd *httpd = x->httpd;
+	struct httpd *httpd = c->httpd;
+	struct exchange *x = c->x;
 
-	if (x->conn->state == CONN_BODY)
+	if (c->state == CONN_BODY)
 		x->rq.start_us = clock_mono_us(); /* now it is complete */
-	conn_enter(x->conn, CONN_BUSY);
+	conn_enter(c, CONN_BUSY);
 	x->rq.deadline_us = x->rq.start_us + patience_of(x);
 	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
 	    x->slot->always) {

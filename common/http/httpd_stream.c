@@ -1,5 +1,5 @@
 /*
- * Answers in pieces. A piece goes into the connection's buffer, and what gathered there
+ * Answers in pieces. A piece goes into a buffer of whoever asked, and what gathered there
  * in one turn leaves with one write; so nothing of a connection's fate is told before
  * rq_stream_write has returned.
  *
@@ -9,8 +9,6 @@
  *
  * At most CONN_STREAM_HIGH and one piece wait in a buffer, whatever the answer's size.
  */
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "http/httpd_impl.h"
 
@@ -20,25 +18,23 @@ rq_next
 rq_stream(struct rq *rq, int status, str content_type, int64_t length,
     const struct rq_stream_ops *ops)
 {
+	const struct answer answer = {
+		.status = status, .type = content_type, .length = length
+	};
 	struct exchange *x = exchange_of(rq);
-	struct conn *c = x->conn;
-	bool body = x->head.method != HTTP_HEAD;
 
-	ASSERT(x->state == RQ_RUNNING && status >= 200 && status != 204 && status != 304);
+	ASSERT(x->state == RQ_RUNNING && status >= 200 && status_has_body(status));
 	x->state = RQ_STREAM;
 	x->stream = ops;
 	x->status = status;
-	x->chunked = length < 0 && x->head.minor > 0;
 	route_count(x, status, clock_mono_us() - rq->start_us);
 	exchange_uncount(x);
-	if (c != NULL) {
-		answer_head(x, status, content_type, length, &c->out, &c->last);
-		conn_send_later(c, body ? CONN_STREAM : CONN_WRITE);
-	}
-	if (c == NULL || !body) {
-		x->conn = NULL;
+	if (x->asker != NULL)
+		x->asker->ops->head(x->asker, x, &answer);
+	if (x->head.method == HTTP_HEAD)
+		x->asker = NULL;
+	if (x->asker == NULL)
 		loop_defer(rq->worker->loop, &x->job); /* tells that it is gone */
-	}
 	return next_token;
 }
 
@@ -46,33 +42,12 @@ bool
 rq_stream_write(struct rq *rq, str bytes)
 {
 	struct exchange *x = exchange_of(rq);
-	struct conn *c = x->conn;
-	char size[24];
 
 	ASSERT(x->state == RQ_STREAM);
-	if (c == NULL || bytes.n == 0)
+	if (x->asker == NULL || bytes.n == 0)
 		return true;
 	x->streamed += bytes.n;
-	if (x->chunked) {
-		snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
-		buf_add_str(&c->out, str_of(size));
-	}
-	buf_add_str(&c->out, bytes);
-	if (x->chunked)
-		buf_add_str(&c->out, STR("\r\n"));
-	conn_send_later(c, CONN_STREAM);
-	x->full = buf_size(&c->out) > CONN_STREAM_HIGH;
-	return !x->full;
-}
-
-/* Unsent bytes are thrown away by the close that follows, and the client gets an error.
- */
-static void
-reset(struct conn *c)
-{
-	c->x = NULL;
-	wire_reset(&c->wire);
-	conn_close(c);
+	return x->asker->ops->write(x->asker, bytes);
 }
 
 static void
@@ -80,7 +55,7 @@ end(struct exchange *x, enum err err)
 {
 	log_answer(x, x->status, err, clock_mono_us() - x->rq.start_us, x->streamed);
 	x->state = RQ_ANSWERED;
-	x->conn = NULL;
+	x->asker = NULL;
 	if (!x->in_step && !x->job.queued)
 		exchange_put(x);
 }
@@ -89,17 +64,10 @@ void
 rq_stream_end(struct rq *rq, bool whole)
 {
 	struct exchange *x = exchange_of(rq);
-	struct conn *c = x->conn;
 
 	ASSERT(x->state == RQ_STREAM);
-	if (c != NULL && whole) {
-		if (x->chunked)
-			buf_add_str(&c->out, STR("0\r\n\r\n"));
-		c->last |= x->httpd->draining;
-		conn_send_later(c, CONN_WRITE);
-	} else if (c != NULL) {
-		reset(c);
-	}
+	if (x->asker != NULL)
+		x->asker->ops->end(x->asker, whole);
 	end(x, whole ? ERR_OK : ERR_BAD_GATEWAY);
 }
 
@@ -114,7 +82,7 @@ exchange_gone(struct exchange *x)
 void
 exchange_room(struct exchange *x)
 {
-	x->full = false;
+	ASSERT(x->state == RQ_STREAM);
 	x->stream->room(&x->rq);
 }
 

@@ -104,7 +104,7 @@ wipe(struct exchange *x)
 		.worker = rq->worker,
 		.service = rq->service,
 	};
-	x->conn = NULL;
+	x->asker = NULL;
 	x->next = NULL;
 	x->cancel = NULL;
 	x->state = RQ_QUIET;
@@ -112,7 +112,6 @@ wipe(struct exchange *x)
 	x->close_after = x->retry_after = false;
 	x->stream = NULL;
 	x->streamed = 0;
-	x->chunked = x->full = false;
 	trim(&x->body);
 	trim(&x->headers);
 	arena_reset(rq->arena);
