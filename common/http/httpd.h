@@ -32,8 +32,9 @@ struct route {
 
 /* The settings that a program with a server has; put HTTPD_CONF_ITEMS in its table. */
 struct httpd_settings {
-	const char *listen;    /* "127.0.0.1:8080", "[::]:8080"; owned by conf */
-	const char *admin_key; /* "" refuses every ROUTE_ADMIN call; owned by conf */
+	const char *listen;     /* "127.0.0.1:8080", "[::]:8080"; owned by conf */
+	const char *listen_too; /* another one, or "unix:/path"; "": none; likewise */
+	const char *admin_key;  /* "" refuses every ROUTE_ADMIN call; owned by conf */
 	int64_t
 	    max_conns; /* per worker; beyond it a connection is answered 503 and closed */
 	int64_t max_requests;     /* per worker, under way; beyond it 503 at once */
@@ -49,6 +50,10 @@ struct httpd_settings {
 #define HTTPD_CONF_ITEMS(type, member, default_listen)                                   \
 	{ "ONRUSH_LISTEN", CONF_STRING, offsetof(type, member.listen), default_listen,   \
 		0, 0, "Address and port that are listened on." },                        \
+	    { "ONRUSH_LISTEN_TOO", CONF_STRING, offsetof(type, member.listen_too), "",   \
+		    0, 0,                                                                \
+		    "A second address, or unix: and a path for programs on the same "    \
+		    "host, which costs less than TCP; empty: none." },                   \
 	    { "ONRUSH_ADMIN_KEY", CONF_SECRET, offsetof(type, member.admin_key), "", 0,  \
 		    0, "Key for /admin calls; empty refuses them all." },                \
 	    { "ONRUSH_MAX_CONNS", CONF_INT, offsetof(type, member.max_conns), "20000",   \

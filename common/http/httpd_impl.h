@@ -1,11 +1,13 @@
 /*
  * What the files of the server share and nobody else includes.
  *
- *   httpd ─owns─┬─> conn ──(while it serves one)──> exchange ─ is ─> rq, for the steps
+ *   httpd ─owns─┬─> listener, one per address
+ *               ├─> conn ──(while it serves one)──> exchange ─ is ─> rq, for the steps
  *               │   is an asker <─── NULL once answered ──┘
  *               └─> slot, one per route: deadline, metrics
  *
- *   httpd.c         the server: listening, accepting, draining, its end
+ *   httpd.c         the server: its parts, draining, its end
+ *   httpd_listen.c  listening and accepting
  *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
  *   httpd_read.c    from bytes to a request that may run
@@ -153,6 +155,19 @@ struct exchange {
 /* --- the server ----------------------------------------------------------------------
  */
 
+enum {
+	LISTENERS_MAX = 2
+};
+
+/* A socket that is listened on. */
+struct listener {
+	struct httpd *httpd;      /* borrowed */
+	struct loop_io *io;       /* owned */
+	struct loop_timer *pause; /* owned; until accepting is tried again */
+	int fd;                   /* owned */
+	int most;                 /* connections that are accepted in one turn */
+};
+
 /* A route and what the server keeps of it. */
 struct slot {
 	struct route_set *set;       /* borrowed; that it belongs to */
@@ -190,10 +205,9 @@ struct httpd {
 	struct httpd_conf conf;
 	struct httpd_metrics metrics;
 
-	int fd;                    /* listening; -1 when not any more */
-	struct loop_io *accept_io; /* owned */
-	struct loop_timer *pause;  /* owned; until accepting is tried again */
-	struct loop_waits *heads;  /* owned, like the next five: time-outs of conns */
+	struct listener listeners[LISTENERS_MAX];
+	size_t listener_count;
+	struct loop_waits *heads; /* owned, like the next five: time-outs of conns */
 	struct loop_waits *bodies, *idles, *writes, *lingers, *drains;
 	LIST_HEAD(, conn) conns; /* owned */
 	size_t conn_count;       /* without the excess */
@@ -227,6 +241,13 @@ struct httpd {
 
 /* httpd.c */
 void httpd_settle(struct httpd *httpd); /* a conn or an exchange has gone */
+
+/* httpd_listen.c */
+/* False, with an error logged; listeners_close undoes what was done. */
+bool listeners_open(struct httpd *httpd) MUST_USE;
+/* Accepts what the kernel has accepted, and closes. */
+void listeners_drain(struct httpd *httpd);
+void listeners_close(struct httpd *httpd);
 
 /* httpd_conn.c */
 enum {

@@ -2,6 +2,7 @@
  * Addresses and sockets. SO_REUSEPORT lets the workers of this process share a port, and
  * would let a second process take half of its connections unnoticed. So the first socket
  * of this process for an address is bound without it once, which fails when it is taken.
+ * Paths are net_unix.c's.
  */
 #include "http/net.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "http/net_unix.h"
 
 enum {
 	HOST_SIZE = 256,
@@ -57,6 +59,8 @@ net_resolve(
 	size_t count = 0;
 	int rc;
 
+	if (net_unix_is(address))
+		return max > 0 && net_unix_resolve(address, out, err, err_size);
 	if (!split(address, host, port)) {
 		snprintf(err, err_size, "\"%s\" is not host:port", address);
 		return 0;
@@ -132,6 +136,8 @@ net_listen(const struct net_addr *addr, int backlog)
 	static struct net_addr ours; /* guarded by mutex; the last that was found free */
 	int fd = -1;
 
+	if (addr->sa.ss_family == AF_UNIX)
+		return net_unix_listen(addr, backlog);
 	pthread_mutex_lock(&mutex);
 	if ((ours.size == addr->size && memcmp(&ours.sa, &addr->sa, addr->size) == 0) ||
 	    is_free(addr)) {
@@ -140,6 +146,13 @@ net_listen(const struct net_addr *addr, int backlog)
 	}
 	pthread_mutex_unlock(&mutex);
 	return fd;
+}
+
+void
+net_unlisten(int fd)
+{
+	net_unix_unlisten(fd);
+	close(fd);
 }
 
 int
@@ -188,6 +201,8 @@ net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE])
 		    inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], out, NET_TEXT_SIZE);
 	else if (sa->ss_family == AF_INET6)
 		text = inet_ntop(AF_INET6, &in6->sin6_addr, out, NET_TEXT_SIZE);
+	else if (sa->ss_family == AF_UNIX)
+		text = memcpy(out, "unix", sizeof("unix"));
 	if (text == NULL)
 		snprintf(out, NET_TEXT_SIZE, "?");
 }

@@ -21,14 +21,16 @@ struct net_addr {
 };
 
 /*
- * "127.0.0.1:8080", "[::1]:8080", "name:8080", ":8080" (any address) to at most `max`
- * addresses; how many. 0 with a sentence in err[err_size] if there are none.
+ * "127.0.0.1:8080", "[::1]:8080", "name:8080", ":8080" (any address), "unix:/path" to at
+ * most `max` addresses; how many. 0 with a sentence in err[err_size] if there are none.
  */
 size_t net_resolve(
     const char *address, struct net_addr *out, size_t max, char *err, size_t err_size);
 
-/* A non-blocking listening socket that shares its port (SO_REUSEPORT); -1 and errno. */
+/* A non-blocking listening socket for one of the workers, which share the port
+ * (SO_REUSEPORT) or the path (one socket); -1 and errno. net_unlisten closes it. */
 int net_listen(const struct net_addr *addr, int backlog);
+void net_unlisten(int fd);
 
 /* A non-blocking socket that is being connected; writable when that has ended. -1 and
  * errno. */
@@ -40,7 +42,8 @@ int net_connect_error(int fd);
 /* Sends small messages at once. */
 void net_nodelay(int fd);
 
-/* The address without port as text; an IPv4 address mapped into IPv6 as IPv4. */
+/* The address without port as text; an IPv4 address mapped into IPv6 as IPv4; "unix" for
+ * who came by a path. */
 void net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE]);
 
 /* The port a socket is bound to. */

@@ -33,6 +33,7 @@ static size_t server_addresses(
     struct lookup *l, const char *host, int port, struct net_addr out[ADDRESSES]);
 static int
 query(struct lookup *l, const char *name, int type, unsigned char answer[ANSWER_SIZE]);
+static void put(struct lookup *l, const char *address, const char *host, int weight);
 static void add(struct lookup *l, const struct net_addr *addr, const char *host, int port,
     int weight);
 
@@ -47,6 +48,10 @@ dns_lookup(const struct server_entry *entry, const char *name_server,
 
 	if (entry->srv)
 		return lookup_srv(&l, entry->name);
+	if (str_starts(str_of(entry->name), STR("unix:"))) {
+		put(&l, entry->name, "localhost", entry->weight);
+		return true;
+	}
 	snprintf(host, sizeof(host), "%s", entry->name);
 	colon = strrchr(host, ':');
 	ASSERT(colon != NULL && str_to_i64(str_of(colon + 1), 1, 65535, &port));
@@ -79,24 +84,33 @@ lookup_host(struct lookup *l, const char *host, int port, int weight)
 	return n > 0;
 }
 
+/* The server at an address that nothing is left to look up of. */
 static void
-add(struct lookup *l, const struct net_addr *addr, const char *host, int port, int weight)
+put(struct lookup *l, const char *address, const char *host, int weight)
 {
 	struct dns_server *server = &l->servers[*l->count];
-	bool v6 = addr->sa.ss_family == AF_INET6;
-	char text[NET_TEXT_SIZE];
 
 	if (*l->count == DNS_MAX)
 		return;
-	net_text(&addr->sa, text);
-	snprintf(server->address, sizeof(server->address), v6 ? "[%s]:%d" : "%s:%d", text,
-	    port);
 	for (size_t i = 0; i < *l->count; i++)
-		if (strcmp(l->servers[i].address, server->address) == 0)
+		if (strcmp(l->servers[i].address, address) == 0)
 			return;
-	snprintf(server->host, sizeof(server->host), "%.*s:%d", HOST_SIZE, host, port);
+	snprintf(server->address, sizeof(server->address), "%s", address);
+	snprintf(server->host, sizeof(server->host), "%s", host);
 	server->weight = weight;
 	++*l->count;
+}
+
+static void
+add(struct lookup *l, const struct net_addr *addr, const char *host, int port, int weight)
+{
+	bool v6 = addr->sa.ss_family == AF_INET6;
+	char text[NET_TEXT_SIZE], address[NET_TEXT_SIZE + 8], field[HOST_SIZE + 8];
+
+	net_text(&addr->sa, text);
+	snprintf(address, sizeof(address), v6 ? "[%s]:%d" : "%s:%d", text, port);
+	snprintf(field, sizeof(field), "%.*s:%d", HOST_SIZE, host, port);
+	put(l, address, field, weight);
 }
 
 static size_t

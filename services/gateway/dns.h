@@ -1,5 +1,6 @@
 /*
- * What a name stands for: the addresses of "host:port", or the servers of SRV records.
+ * What a name stands for: the addresses of "host:port", or the servers of SRV records. A
+ * path stands for itself.
  * Blocks, a few seconds at most with a name server of our own choice; for threads that
  * may wait (directory.h).
  *
@@ -16,13 +17,14 @@
 #include "http/net.h"
 
 enum {
-	DNS_ADDRESS_SIZE = NET_TEXT_SIZE + 8, /* "[…]:65535" */
-	DNS_MAX = 64,                         /* servers of one service */
+	DNS_ADDRESS_SIZE = SERVER_PATH_MAX + 1, /* longer than "[…]:65535", too */
+	DNS_MAX = 64,                           /* servers of one service */
 };
 
 struct dns_server {
 	char address[DNS_ADDRESS_SIZE]; /* of digits: nothing is left to look up */
-	char host[SERVER_NAME_SIZE];    /* what its Host header says: the name and port */
+	char host[SERVER_NAME_SIZE]; /* what its Host header says: the name and port, of a
+				      * path "localhost" */
 	int weight;
 };
 

@@ -5,6 +5,7 @@
 
 static bool parse_entry(str text, struct server_entry *entry, char *err, size_t err_size);
 static bool parse_weight(str text, int *weight);
+static bool is_path(str text);
 static bool is_address(str text);
 
 bool
@@ -28,7 +29,7 @@ server_list_parse(str text, struct server_entry entries[SERVER_LIST_MAX], size_t
 	return true;
 }
 
-/* "host:port", "host:port weight=N" or "srv:name". */
+/* "host:port", "unix:/path", each perhaps with " weight=N", or "srv:name". */
 static bool
 parse_entry(str text, struct server_entry *entry, char *err, size_t err_size)
 {
@@ -39,9 +40,10 @@ parse_entry(str text, struct server_entry *entry, char *err, size_t err_size)
 	if (entry->srv)
 		name = (str){ name.p + 4, name.n - 4 };
 	if (name.n >= SERVER_NAME_SIZE || name.n == 0 ||
-	    (!entry->srv && !is_address(name))) {
+	    (!entry->srv && !is_path(name) && !is_address(name))) {
 		snprintf(err, err_size,
-		    "\"%.*s\" is not host:port or srv: and the name of SRV records",
+		    "\"%.*s\" is not host:port, unix: and an absolute path, or srv: "
+		    "and the name of SRV records",
 		    STR_ARG(text));
 		return false;
 	}
@@ -68,6 +70,13 @@ parse_weight(str text, int *weight)
 		return false;
 	*weight = (int)value;
 	return true;
+}
+
+/* Whether somebody listens there, connecting will say. */
+static bool
+is_path(str text)
+{
+	return str_starts(text, STR("unix:/")) && text.n <= SERVER_PATH_MAX;
 }
 
 /* A host and a port from 1 on; what the host is, the look-up will say. */

@@ -50,7 +50,7 @@ static const struct conf_item conf[] = {
 	    "Put before the name of every topic and group." },
 	{ "ONRUSH_COUPON_URL", CONF_STRING,
 	    offsetof(struct order_settings, coupon_address), NULL, 0, 0,
-	    "The coupon service, as host:port." },
+	    "The coupon service, as host:port or unix:/path." },
 	{ "ONRUSH_RANKS_COUNT", CONF_INT, offsetof(struct order_settings, ranks_count),
 	    "10", 1, 100, "Products that the ranks show." },
 };

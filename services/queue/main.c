@@ -31,8 +31,9 @@ static const struct conf_item conf[] = {
 	    NULL, 0, 0, "File with the keys of passes (onrush passkey)." },
 	{ "ONRUSH_RESERVATION_URL", CONF_STRING,
 	    offsetof(struct queue_settings, shop_address), "", 0, 0,
-	    "The shop behind the lines, as host:port: they go slower while it is unwell "
-	    "and know when all is sold. Empty: there is none." },
+	    "The shop behind the lines, as host:port or unix:/path: they go slower while "
+	    "it "
+	    "is unwell and know when all is sold. Empty: there is none." },
 };
 
 static const struct route routes[] = {

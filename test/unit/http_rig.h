@@ -77,6 +77,7 @@ rig_init(struct rig *rig)
 	*rig = (struct rig){ 0 };
 	rig->settings = (struct httpd_settings){
 		.listen = "127.0.0.1:0",
+		.listen_too = "",
 		.admin_key = "sesame",
 		.max_conns = 1000,
 		.max_requests = 1000,

@@ -10,6 +10,9 @@
 
 #include "gateway/dns.h"
 
+#define NAME_OF_27  "abcdefghijklmnopqrstuvwxyz_"
+#define NAME_OF_108 NAME_OF_27 NAME_OF_27 NAME_OF_27 NAME_OF_27
+
 static struct server_entry entries[SERVER_LIST_MAX];
 static size_t count;
 static char err[512];
@@ -38,6 +41,9 @@ test_lists_that_are_right(void **state)
 	assert_true(entries[2].srv && !entries[1].srv);
 	assert_string_equal(entries[2].name, "_x._tcp.example");
 	assert_string_equal(entries[3].name, "[::1]:80");
+	assert_true(parse("unix:/run/coupon.sock weight=3"));
+	assert_string_equal(entries[0].name, "unix:/run/coupon.sock");
+	assert_int_equal(entries[0].weight, 3);
 }
 
 static void
@@ -46,7 +52,8 @@ test_lists_that_are_wrong(void **state)
 	(void)state;
 	const char *const wrong[] = { "nonsense", "a:", ":80", "a:0", "a:65536", "a:080",
 		"a:1,,b:2", ",a:1", "a:1 weight=0", "a:1 weight=1001", "a:1 weight=x",
-		"a:1 heavy=2", "a:1 weight", "srv:", "srv:x weight=2", "a:-1" };
+		"a:1 heavy=2", "a:1 weight", "srv:", "srv:x weight=2", "a:-1",
+		"unix:", "unix:relative", "unix:/" NAME_OF_108 };
 
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		assert_false(parse(wrong[i]));

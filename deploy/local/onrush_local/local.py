@@ -14,7 +14,7 @@ import secrets
 from pathlib import Path
 
 from .engine import ROOT
-from .host import Trouble, exclusively, guarded, require_port, run
+from .host import Trouble, exclusively, guarded, require_port, run, short_dir
 from .kafka import Kafka
 from .postgres import Postgres
 from .programs import ENGINE_PORTS, copies, port_of, port_variable
@@ -149,9 +149,8 @@ class LocalStack:
                 [str(self.bin / copy.program.binary), "--config", str(self.env_file)], "TERM"
             )
             log = self.dir / "log" / f"{copy.name}.log"
-            jobs.append(
-                Job(copy.name, argv, log, 200 + i, False, environment=copy.environment(role_dsn))
-            )
+            environment = copy.environment(role_dsn, short_dir(self.dir))
+            jobs.append(Job(copy.name, argv, log, 200 + i, False, environment=environment))
         return jobs
 
     def _wait_for_engines(self):

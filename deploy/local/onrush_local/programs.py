@@ -23,11 +23,12 @@ class Program:
 
 # The services that programs ask, by the setting that says where they are.
 UPSTREAMS = {
-    "ONRUSH_COUPON_URL": ("coupon", 8081),
-    "ONRUSH_ORDER_URL": ("order", 8082),
-    "ONRUSH_RESERVATION_URL": ("reservation", 8083),
-    "ONRUSH_QUEUE_URL": ("queue", 8084),
+    "ONRUSH_COUPON_URL": "coupon",
+    "ONRUSH_ORDER_URL": "order",
+    "ONRUSH_RESERVATION_URL": "reservation",
+    "ONRUSH_QUEUE_URL": "queue",
 }
+SERVICES = frozenset(UPSTREAMS.values())
 
 PROGRAMS = (
     Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
@@ -62,12 +63,15 @@ class Copy:
     name: str  # as supervisord, logs and people call it
     port: int
 
-    def environment(self, role_dsn):
+    def environment(self, role_dsn, sockets):
         """What this process gets besides the settings file, which all share. role_dsn gives
-        the database as a role sees it; None: it is as the settings file says."""
+        the database as a role sees it; None: it is as the settings file says. Services
+        have sockets in the folder `sockets` for who asks them on this host."""
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port}"}
+        if self.program.name in SERVICES:
+            env["ONRUSH_LISTEN_TOO"] = f"unix:{sockets}/{self.program.name}.sock"
         for setting in self.program.asks:
-            env[setting] = f"127.0.0.1:{port_of(*UPSTREAMS[setting])}"
+            env[setting] = f"unix:{sockets}/{UPSTREAMS[setting]}.sock"
         if self.program.name != "gateway":
             env["ONRUSH_INSTANCE"] = self.name
         if self.program.role and role_dsn:
