@@ -100,9 +100,8 @@ httpc_put_call(struct call *call)
 	c->spare_count++;
 }
 
-/* Calls back at the end of the turn. */
-static void
-fail_call(struct call *call, enum err err)
+void
+httpc_fail_call(struct call *call, enum err err)
 {
 	struct httpc *c = call->client;
 
@@ -239,13 +238,13 @@ httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, v
 	call->peer = NULL;
 	call->again = false;
 	if (c->ended)
-		fail_call(call, ERR_DRAINING);
+		httpc_fail_call(call, ERR_DRAINING);
 	else if (is_down(c))
-		fail_call(call, ERR_UNAVAILABLE);
+		httpc_fail_call(call, ERR_UNAVAILABLE);
 	else if (!LIST_EMPTY(&c->idle) && TAILQ_EMPTY(&c->queue))
 		serve(LIST_FIRST(&c->idle), call);
 	else if (c->queue_count >= c->conf.max_queue)
-		fail_call(call, ERR_OVERLOAD);
+		httpc_fail_call(call, ERR_OVERLOAD);
 	else
 		enqueue(c, call, false);
 }
@@ -326,7 +325,7 @@ httpc_not_connected(struct httpc *c, int error)
 		return; /* those that are connected serve the queue */
 	while ((call = TAILQ_FIRST(&c->queue)) != NULL) {
 		dequeue(c, call);
-		fail_call(call, ERR_UNAVAILABLE);
+		httpc_fail_call(call, ERR_UNAVAILABLE);
 	}
 }
 
@@ -368,7 +367,7 @@ httpc_broken(struct peer *p)
 			peer_close(LIST_FIRST(&c->idle));
 	loop_defer(c->loop, &c->pump_job);
 	if (!resend || call->again) {
-		fail_call(call, p->sent_any ? ERR_BAD_GATEWAY : ERR_UNAVAILABLE);
+		httpc_fail_call(call, p->sent_any ? ERR_BAD_GATEWAY : ERR_UNAVAILABLE);
 	} else {
 		call->again = true;
 		enqueue(c, call, true);

@@ -29,6 +29,17 @@ struct httpc_conf {
 			      * ERR_BAD_GATEWAY */
 };
 
+struct call;
+
+/* Who has the rest of a request's body. */
+struct httpc_source {
+	/* What was given so far is on its way: the next piece may come, by httpc_write or
+	 * httpc_finish. First called when a connection has taken the head and `body`, and
+	 * then each time that httpc_write has said false; from the loop, and never once
+	 * the callback was called. The call is borrowed until then. */
+	void (*room)(void *arg, struct call *call);
+};
+
 /* Everything is borrowed until the callback was called. */
 struct httpc_request {
 	enum http_method method;
@@ -36,14 +47,16 @@ struct httpc_request {
 	str host;
 	const struct http_header *headers; /* no framing and no hop-by-hop fields */
 	size_t header_count;
-	str body;        /* p == NULL: no body, no Content-Length */
+	str body; /* p == NULL: no body, no Content-Length */
+	const struct httpc_source
+	    *source; /* has what follows `body`; NULL: that is all of it */
+	void *source_arg;
+	int64_t length;  /* with a source: of the whole body; -1: nobody knows it */
 	bool repeatable; /* may be sent again when a kept-alive connection turns out dead
 			  * before a byte of the response came: GET, or with a key */
 	bool streamed;   /* a body that is longer than max_response, or whose length
 			  * nobody knows, may come in pieces: see httpc_response */
 };
-
-struct call;
 
 /* Borrowed until the callback or step returns. */
 struct httpc_response {
@@ -74,6 +87,18 @@ void httpc_free(struct httpc *c); /* pending requests get ERR_DRAINING; NULL is 
  * returns. */
 void
 httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, void *arg);
+
+/*
+ * The next piece of the request's body; false: give no more before the source's `room`.
+ * What follows an answer, or a connection that takes nothing any more, is thrown away. An
+ * answer that comes before the body has ended ends the call and its connection.
+ */
+bool httpc_write(struct call *call, str bytes);
+/* The body is complete: as long as was said. */
+void httpc_finish(struct call *call);
+/* The rest of the body does not come: closes the connection, so that nobody takes what
+ * was sent for a request. The callback gets err, which is not ERR_OK. */
+void httpc_abort(struct call *call, enum err err);
 
 void httpc_follow(struct call *call, const struct httpc_sink *sink, void *arg);
 /* Reads nothing more until httpc_resume: the server has to wait. */

@@ -7,6 +7,7 @@
  *
  *   httpc.c       the pool: which call goes to which connection, and when it is given up
  *   httpc_stream.c  a call whose response comes in pieces
+ *   httpc_upload.c  a call whose body comes in pieces
  *   httpc_peer.c  one connection: connecting, sending, receiving
  *
  * A connection tells the pool what became of it and never touches another one. It is
@@ -35,7 +36,9 @@ struct call {
 	const struct httpc_sink *sink; /* borrowed; once its response is streamed */
 	void *arg;             /* borrowed until cb was called, or the sink's end */
 	struct peer *peer;     /* borrowed; while it is served */
-	struct loop_wait wait; /* in the queue, then for the response */
+	struct loop_wait wait; /* in the queue, then for the response; not while a source
+				* has to give the next piece */
+	uint64_t left;         /* bytes that the source has to give, when that is known */
 	enum err err;          /* in `over` */
 	bool again;            /* was taken back from a connection that was dead */
 };
@@ -53,7 +56,7 @@ struct peer {
 	struct loop_io *io;    /* owned */
 	struct call *call;     /* borrowed; in PEER_BUSY, until it is answered */
 	struct loop_wait wait; /* connecting or idle */
-	struct loop_job job;   /* frees */
+	struct loop_job job;   /* frees; before that, asks the source */
 	struct buf out;        /* of the request: what the socket did not take at once */
 	struct buf in;         /* what came and cannot be taken yet */
 	struct buf head;       /* of the response, when its body comes in pieces */
@@ -69,6 +72,9 @@ struct peer {
 	bool streams;    /* what came of the body has been given to the call's sink */
 	bool paused;     /* the sink takes nothing now */
 	bool keep_alive; /* says the head of what is streamed */
+	bool uploads;    /* the body has not ended: its source has the rest */
+	bool starved;    /* the source is to be asked when `out` is empty */
+	bool deaf;       /* takes nothing any more, but may have answered */
 };
 
 TAILQ_HEAD(call_list, call);
@@ -113,6 +119,14 @@ void peer_pause(struct peer *p, bool paused);
 void peer_close(struct peer *p);
 void peer_on_wait(struct loop_wait *w);
 
+/* Sends or keeps, in order; false: some is kept. */
+bool peer_write(struct peer *p, str bytes);
+
+/* httpc_upload.c */
+void upload_begin(struct peer *p); /* head and `body` of the request have been sent */
+void upload_sent(struct peer *p);  /* some of what was kept has left */
+void upload_ask(struct peer *p);   /* its job: asks the source */
+
 /* httpc.c: what a connection tells the pool. It closes itself when it has failed. */
 void httpc_connected(struct peer *p);
 void httpc_not_connected(struct httpc *c, int error);
@@ -123,6 +137,8 @@ void httpc_broken(struct peer *p);
 bool httpc_streams(struct peer *p, const struct httpc_response *response);
 /* Some more of it; false: the connection is closed. */
 bool httpc_piece(struct peer *p, str bytes);
+/* Calls back at the end of the turn; the call has no connection any more. */
+void httpc_fail_call(struct call *call, enum err err);
 void httpc_put_call(struct call *call); /* it has ended */
 void httpc_settle(struct httpc *c);     /* a connection has been freed */
 

@@ -5,11 +5,13 @@
  * a response before the request had left, "Connection: close".
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/http_chunk.h"
 #include "http/httpc_impl.h"
 
 enum {
@@ -104,6 +106,7 @@ peer_idle(struct peer *p)
 	trim(&p->body);
 	p->scanned = 0;
 	p->sent_any = p->heard = p->has_head = p->streams = p->paused = false;
+	p->starved = false;
 	enter(p, PEER_IDLE);
 }
 
@@ -120,6 +123,10 @@ on_job(struct loop_job *job)
 	struct peer *p = CONTAINER_OF(job, struct peer, job);
 	struct httpc *c = p->client;
 
+	if (p->state != PEER_CLOSED) {
+		upload_ask(p);
+		return;
+	}
 	loop_io_free(p->io);
 	close(p->fd);
 	buf_fini(&p->out);
@@ -241,13 +248,16 @@ compose(struct buf *out, const struct httpc_request *rq)
 		p = put(p, STR("\r\n"));
 	}
 	buf_grew(out, (size_t)(p - start));
-	if (rq->body.p != NULL) {
-		buf_add_str(out, STR("Content-Length: "));
-		buf_add_i64(out, (int64_t)rq->body.n);
-		buf_add_str(out, STR("\r\n"));
-	}
+	if (rq->source != NULL && rq->length < 0)
+		buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
+	else if (rq->body.p != NULL || rq->source != NULL)
+		buf_printf(out, "Content-Length: %" PRId64 "\r\n",
+		    rq->source != NULL ? rq->length : (int64_t)rq->body.n);
 	buf_add_str(out, STR("\r\n"));
-	buf_add_str(out, rq->body);
+	if (rq->source == NULL || rq->length >= 0)
+		buf_add_str(out, rq->body);
+	else
+		http_add_chunk(out, rq->body);
 	return buf_str(out);
 }
 
@@ -263,22 +273,59 @@ peer_send(struct peer *p, struct call *call)
 	n = send_some(p, bytes);
 	if (n < 0) {
 		httpc_broken(p);
-	} else if ((size_t)n < bytes.n) {
+		return;
+	}
+	if ((size_t)n < bytes.n) {
 		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
 		want(p);
 	}
+	if (call->request.source != NULL)
+		upload_begin(p);
 }
 
 /* A server may answer and close without reading all: what it sent is still read. */
+static void
+go_deaf(struct peer *p)
+{
+	p->deaf = true;
+	buf_clear(&p->out);
+	want(p);
+}
+
+bool
+peer_write(struct peer *p, str bytes)
+{
+	ssize_t n = 0;
+
+	if (p->deaf)
+		return false;
+	if (buf_size(&p->out) == 0)
+		n = send_some(p, bytes);
+	if (n < 0) {
+		go_deaf(p);
+		return false;
+	}
+	if ((size_t)n < bytes.n) {
+		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
+		want(p);
+	}
+	return buf_size(&p->out) == 0;
+}
+
 static void
 flush(struct peer *p)
 {
 	ssize_t n = send_some(p, buf_str(&p->out));
 
-	if (n > 0)
-		buf_consume(&p->out, (size_t)n);
-	if (n < 0 || buf_size(&p->out) == 0)
-		loop_io_want(p->io, p->paused ? 0 : LOOP_READ);
+	if (n < 0) {
+		go_deaf(p);
+		return;
+	}
+	buf_consume(&p->out, (size_t)n);
+	if (buf_size(&p->out) == 0)
+		want(p);
+	if (n > 0 && p->uploads)
+		upload_sent(p);
 }
 
 /* --- receiving -----------------------------------------------------------------------
@@ -474,5 +521,6 @@ respond(struct peer *p, str body, bool clean)
 		clean &= head->keep_alive;
 	}
 	p->used = true;
-	httpc_answered(p, &response, clean && buf_size(&p->out) == 0);
+	clean &= !p->uploads && !p->deaf && buf_size(&p->out) == 0;
+	httpc_answered(p, &response, clean);
 }

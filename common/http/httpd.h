@@ -17,8 +17,13 @@
 struct httpd;
 
 enum route_flags {
-	ROUTE_ADMIN = 1, /* needs "Authorization: Bearer <admin key>" */
-	ROUTE_QUIET = 2, /* no access log line: health checks */
+	ROUTE_ADMIN = 1,  /* needs "Authorization: Bearer <admin key>" */
+	ROUTE_QUIET = 2,  /* no access log line: health checks */
+	ROUTE_STREAM = 4, /* takes long bodies in pieces: see rq_body_follow */
+};
+
+enum {
+	HTTPD_BODY_WHOLE = 16384, /* bytes of a body that always comes whole */
 };
 
 struct route {
@@ -39,7 +44,8 @@ struct httpd_settings {
 	    max_conns; /* per worker; beyond it a connection is answered 503 and closed */
 	int64_t max_requests;     /* per worker, under way; beyond it 503 at once */
 	int64_t head_timeout_us;  /* from the first byte to the complete head */
-	int64_t body_timeout_us;  /* from the head to the complete body */
+	int64_t body_timeout_us;  /* from the head to the complete body; of a body that
+				   * streams, between two pieces */
 	int64_t idle_timeout_us;  /* between requests */
 	int64_t write_timeout_us; /* until the client has taken the answer */
 	double access_log; /* share of the successful requests that are logged; a status

@@ -4,11 +4,11 @@
  * keeps only what its client did not take at once. Pieces of an answer gather in the
  * connection's own buffer and leave at the end of the turn.
  */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "http/http_chunk.h"
 #include "http/httpd_impl.h"
 
 enum {
@@ -149,8 +149,8 @@ head_room(const struct exchange *x, const struct answer *answer)
 static bool
 is_last(const struct exchange *x, const struct answer *answer)
 {
-	return !x->head.keep_alive || x->close_after || x->httpd->draining ||
-	       (answer->length < 0 && x->head.minor == 0);
+	return !x->head.keep_alive || x->close_after || x->flow != FLOW_NONE ||
+	       x->httpd->draining || (answer->length < 0 && x->head.minor == 0);
 }
 
 /* --- the whole answer ----------------------------------------------------------------
@@ -206,15 +206,11 @@ static bool
 send_piece(struct asker *asker, str bytes)
 {
 	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
-	char size[24];
 
-	if (c->chunked) {
-		snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
-		buf_add_str(&c->out, str_of(size));
-	}
-	buf_add_str(&c->out, bytes);
 	if (c->chunked)
-		buf_add_str(&c->out, STR("\r\n"));
+		http_add_chunk(&c->out, bytes);
+	else
+		buf_add_str(&c->out, bytes);
 	conn_send_later(c, CONN_STREAM);
 	c->full = buf_size(&c->out) > CONN_STREAM_HIGH;
 	return !c->full;
@@ -235,4 +231,5 @@ send_end(struct asker *asker, bool whole)
 	conn_send_later(c, CONN_WRITE);
 }
 
-const struct asker_ops conn_ops = { send_answer, send_head, send_piece, send_end };
+const struct asker_ops conn_ops = { send_answer, send_head, send_piece, conn_on_flow,
+	send_end };

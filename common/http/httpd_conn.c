@@ -3,9 +3,11 @@
  * sending and closing. What the bytes mean is httpd_read.c's.
  *
  *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
- *     └────────┴────────────────^ └──> STREAM ─────^      └──> LINGER ──> CLOSED
+ *     │        │        └─> FLOW ─^ └──> STREAM ────^       └──> LINGER ──> CLOSED
+ *     └────────┴──────────────────┘
  *
- * A request that comes whole goes from IDLE to BUSY. Closing is always gentle: we say
+ * A request that comes whole goes from IDLE to BUSY, one with a long body by FLOW, from
+ * where it may also be answered. Closing is always gentle: we say
  * that we are done, and read until the client has seen it or two seconds are over; a
  * close with unread input would destroy the answer on its way (RFC 9112, 9.6).
  */
@@ -71,6 +73,7 @@ wanted(const struct conn *c)
 	case CONN_HEAD:
 	case CONN_BODY:
 	case CONN_LINGER: return c->eof ? 0 : LOOP_READ;
+	case CONN_FLOW: return c->x->flow == FLOW_OPEN ? LOOP_READ : 0;
 	case CONN_BUSY: return c->eof || buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ;
 	case CONN_WRITE: return LOOP_WRITE;
 	case CONN_STREAM:
@@ -91,6 +94,7 @@ patience(const struct conn *c)
 	case CONN_IDLE: return httpd->draining ? httpd->drains : httpd->idles;
 	case CONN_HEAD: return httpd->heads;
 	case CONN_BODY: return httpd->bodies;
+	case CONN_FLOW: return c->x->flow == FLOW_OPEN ? httpd->bodies : NULL;
 	case CONN_WRITE: return httpd->writes;
 	case CONN_STREAM: return buf_size(&c->out) > 0 ? httpd->writes : NULL;
 	case CONN_LINGER: return httpd->lingers;
@@ -134,6 +138,8 @@ conn_close(struct conn *c)
 	x->asker = NULL;
 	if (state == CONN_BODY)
 		exchange_put(x);
+	else if (state == CONN_FLOW)
+		exchange_flow_end(x, ERR_BAD_REQUEST);
 	else if (state == CONN_STREAM)
 		exchange_gone(x);
 }
@@ -144,6 +150,16 @@ conn_reset(struct conn *c)
 	c->x = NULL;
 	wire_reset(&c->wire);
 	conn_close(c);
+}
+
+void
+conn_on_flow(struct asker *asker, struct exchange *x)
+{
+	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
+
+	conn_enter(c, x->flow == FLOW_NONE ? CONN_BUSY : CONN_FLOW);
+	if (x->flow == FLOW_OPEN && buf_size(&c->in) > 0)
+		loop_defer(c->httpd->worker->loop, &c->job);
 }
 
 static void
@@ -159,6 +175,7 @@ on_job(struct loop_job *job)
 	case CONN_IDLE:
 	case CONN_HEAD:
 	case CONN_BODY:
+	case CONN_FLOW:
 	case CONN_BUSY:
 	case CONN_LINGER: feed(c, STR_NULL); break;
 	}
@@ -194,6 +211,10 @@ conn_on_wait(struct loop_wait *w)
 	case CONN_BODY:
 		counter_add(m->timeout_body, 1);
 		conn_refuse(c, ERR_TIMEOUT_REQUEST);
+		return;
+	case CONN_FLOW:
+		counter_add(m->timeout_body, 1);
+		exchange_flow_end(c->x, ERR_TIMEOUT_REQUEST);
 		return;
 	case CONN_WRITE:
 	case CONN_STREAM: counter_add(m->timeout_write, 1); break;
@@ -239,7 +260,8 @@ receive(struct conn *c)
 	switch (c->state) {
 	case CONN_IDLE:
 	case CONN_HEAD:
-	case CONN_BODY: feed(c, (str){ scratch, (size_t)n }); break;
+	case CONN_BODY:
+	case CONN_FLOW: feed(c, (str){ scratch, (size_t)n }); break;
 	case CONN_BUSY:
 		buf_add(&c->in, scratch, (size_t)n);
 		loop_io_want(c->io, wanted(c));
@@ -279,8 +301,8 @@ feed(struct conn *c, str bytes)
 		buf_add(&c->in, bytes.p + used, bytes.n - used);
 	if (buf_size(&c->in) == 0)
 		buf_fini(&c->in);
-	if (c->eof &&
-	    (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY))
+	if (c->eof && (c->state == CONN_IDLE || c->state == CONN_HEAD ||
+			  c->state == CONN_BODY || c->state == CONN_FLOW))
 		conn_close(c);
 }
 

@@ -14,6 +14,7 @@
  *   httpd_route.c   which route, who may call it, its metrics
  *   rq.c            steps: running, waiting, the deadline
  *   httpd_answer.c  from an outcome to an answer
+ *   httpd_body.c    bodies in pieces
  *   httpd_stream.c  answers in pieces
  *   httpd_bytes.c   answers as HTTP/1.1 writes them
  *   httpd_log.c     the access log, request ids
@@ -64,6 +65,8 @@ struct asker_ops {
 	/* Sends a piece that is not empty. False: exchange_room will tell when to go on.
 	 */
 	bool (*write)(struct asker *asker, str bytes);
+	/* What is to be done with the body has changed: see exchange->flow. */
+	void (*flow)(struct asker *asker, struct exchange *x);
 	/* After the last piece. Unless the body is whole, whoever reads it must see that.
 	 */
 	void (*end)(struct asker *asker, bool whole);
@@ -77,6 +80,7 @@ enum conn_state {
 	CONN_IDLE,   /* nothing of the next request is here, or its job will look at it */
 	CONN_HEAD,   /* a part of a head is in `in` */
 	CONN_BODY,   /* its exchange collects the body */
+	CONN_FLOW,   /* its exchange's steps are under way while the body comes */
 	CONN_BUSY,   /* its exchange's steps are under way */
 	CONN_WRITE,  /* the rest of an answer is in `out` */
 	CONN_STREAM, /* its exchange writes pieces into `out` */
@@ -90,7 +94,7 @@ struct conn {
 	LIST_ENTRY(conn) link;
 	struct httpd *httpd; /* borrowed */
 	struct loop_io *io;  /* owned */
-	struct exchange *x;  /* borrowed; in CONN_BODY, CONN_BUSY and CONN_STREAM */
+	struct exchange *x;  /* borrowed; from CONN_BODY to CONN_STREAM */
 	struct loop_wait wait;
 	struct loop_job job; /* goes on with `in`, sends pieces, or frees */
 	struct buf in;       /* of an incomplete head, or pipelined */
@@ -121,6 +125,15 @@ enum rq_state {
 	RQ_LATE,     /* answered for it, or given up, while an I/O is under way */
 };
 
+/* What becomes of a body that streams. */
+enum flow {
+	FLOW_NONE,   /* the body is complete, or does not stream */
+	FLOW_CLOSED, /* nobody follows it yet */
+	FLOW_OPEN,   /* is read */
+	FLOW_PAUSED, /* its follower has to wait */
+	FLOW_BROKEN, /* the rest does not come */
+};
+
 struct exchange {
 	struct rq rq;
 	struct http_head head;
@@ -136,9 +149,12 @@ struct exchange {
 	    *hurry; /* owned; of a deadline that came with the request; likewise */
 	struct loop_job job;      /* of rq_not_started; tells a stream that it is gone */
 	enum err job_err;         /* what the job resumes with */
-	struct http_body decoder; /* in CONN_BODY */
-	struct buf body;          /* what it gave so far */
-	struct buf headers;       /* of the answer, by rq_header */
+	struct http_body decoder; /* in CONN_BODY and CONN_FLOW */
+	struct buf body;          /* what it gave so far, or of one read */
+	uint64_t received;        /* bytes of a body that streams */
+	const struct rq_body_ops *follower; /* borrowed; from rq_body_follow on */
+	enum flow flow;
+	struct buf headers; /* of the answer, by rq_header */
 	const struct rq_stream_ops
 	    *stream; /* borrowed; in RQ_STREAM, like the next two */
 	int status;
@@ -261,6 +277,8 @@ void conn_close(struct conn *c);
 void conn_on_wait(struct loop_wait *w);
 /* Sends an answer; `last` closes after it. */
 void conn_answer(struct conn *c, str bytes, bool last);
+/* Reads or stops reading as the flow of its exchange's body says. */
+void conn_on_flow(struct asker *asker, struct exchange *x);
 /* Asks for the body. */
 void conn_continue(struct conn *c);
 /* Sends what is in `out` at the end of the turn; state CONN_STREAM, or the last of it. */
@@ -302,6 +320,9 @@ void exchange_refuse(struct exchange *x, enum err err);
 /* The server ends: forgets what is pending. */
 void exchange_abandon(struct exchange *x);
 void exchange_on_deadline(struct loop_wait *w);
+/* The deadline, of an exchange whose I/O is under way. */
+void exchange_start_deadline(struct exchange *x);
+void exchange_stop_deadline(struct exchange *x);
 void exchange_free_spares(struct httpd *httpd);
 
 /* httpd_answer.c: makes the answer, counts, logs and sends it. The body is its parts, one
@@ -316,6 +337,14 @@ bool status_has_body(int status);
 
 /* httpd_bytes.c */
 extern const struct asker_ops conn_ops;
+
+/* httpd_body.c: how a connection gives what it read of a body that streams. */
+/* The steps may run with what is in x->body. */
+void exchange_flow_begin(struct exchange *x);
+/* A piece; only while the flow is open. */
+void exchange_flow_piece(struct exchange *x, str bytes);
+/* The body is complete, or why not. */
+void exchange_flow_end(struct exchange *x, enum err err);
 
 /* httpd_stream.c */
 void exchange_gone(struct exchange *x); /* its connection is closed */

@@ -11,6 +11,7 @@
 
 static size_t take_head(struct conn *c, str in);
 static size_t take_body(struct conn *c, str in);
+static size_t take_flow(struct conn *c, str in);
 static size_t begin(struct conn *c, struct exchange *x, str in);
 static void run(struct conn *c);
 static void malformed(struct conn *c, enum err err);
@@ -31,6 +32,8 @@ conn_take(struct conn *c, str in)
 			n = take_head(c, rest);
 		else if (c->state == CONN_BODY)
 			n = take_body(c, rest);
+		else if (c->state == CONN_FLOW && c->x->flow == FLOW_OPEN)
+			n = take_flow(c, rest);
 		else if (c->state == CONN_LINGER || c->state == CONN_CLOSED)
 			n = rest.n; /* nobody will ever look at it */
 		used += n;
@@ -133,33 +136,75 @@ begin(struct conn *c, struct exchange *x, str in)
 	return size;
 }
 
+/* Decodes all of `in` into x->body, which may grow by `room` bytes; *used is how many it
+ * took. */
+static enum err
+decode(struct exchange *x, str in, uint64_t room, size_t *used, enum http_parse *state)
+{
+	size_t n;
+	str data;
+
+	*used = 0;
+	do {
+		*state = http_body_decode(
+		    &x->decoder, (str){ in.p + *used, in.n - *used }, &n, &data);
+		*used += n;
+		if (data.n > room)
+			return ERR_TOO_LARGE;
+		room -= data.n;
+		buf_add_str(&x->body, data);
+	} while (*state == HTTP_PARSE_MORE && n > 0);
+	return *state == HTTP_PARSE_BAD ? ERR_BAD_REQUEST : ERR_OK;
+}
+
 static size_t
 take_body(struct conn *c, str in)
 {
 	struct exchange *x = c->x;
-	size_t total = 0, used;
+	const struct route *route = x->rq.route;
 	enum http_parse state;
-	str data;
+	enum err err;
+	size_t used;
 
-	do {
-		state = http_body_decode(
-		    &x->decoder, (str){ in.p + total, in.n - total }, &used, &data);
-		total += used;
-		if (data.n > x->rq.route->body_limit - buf_size(&x->body)) {
-			conn_refuse(c, ERR_TOO_LARGE);
-			return in.n;
-		}
-		buf_add_str(&x->body, data);
-	} while (state == HTTP_PARSE_MORE && used > 0);
-	if (state == HTTP_PARSE_BAD) {
-		malformed(c, ERR_BAD_REQUEST);
+	err = decode(x, in, route->body_limit - buf_size(&x->body), &used, &state);
+	if (err != ERR_OK) {
+		if (err == ERR_BAD_REQUEST)
+			malformed(c, err);
+		else
+			conn_refuse(c, err);
 		return in.n;
 	}
-	if (state == HTTP_PARSE_DONE) {
-		x->rq.body = buf_str(&x->body);
+	x->rq.body = buf_str(&x->body);
+	if (state == HTTP_PARSE_MORE && (route->flags & ROUTE_STREAM) &&
+	    x->rq.body.n >= HTTPD_BODY_WHOLE) {
+		exchange_flow_begin(x);
+		run(c);
+	} else if (state == HTTP_PARSE_DONE) {
 		run(c);
 	}
-	return total;
+	return used;
+}
+
+/* What one read brought of the body is one piece, however many chunks it came in. */
+static size_t
+take_flow(struct conn *c, str in)
+{
+	struct exchange *x = c->x;
+	enum http_parse state;
+	enum err err;
+	size_t used;
+
+	buf_clear(&x->body);
+	err = decode(x, in, x->rq.route->body_limit - x->received, &used, &state);
+	if (err == ERR_OK && used > 0)
+		conn_enter(c, CONN_FLOW); /* the client has until the next piece */
+	if (err == ERR_OK)
+		exchange_flow_piece(x, buf_str(&x->body));
+	if (err != ERR_OK)
+		exchange_flow_end(x, err);
+	else if (state == HTTP_PARSE_DONE)
+		exchange_flow_end(x, ERR_OK);
+	return err == ERR_OK ? used : in.n;
 }
 
 /* The route's, or less when who asks waits less. */
@@ -182,7 +227,7 @@ run(struct conn *c)
 
 	if (c->state == CONN_BODY)
 		x->rq.start_us = clock_mono_us(); /* now it is complete */
-	conn_enter(c, CONN_BUSY);
+	conn_enter(c, x->rq.body_streams ? CONN_FLOW : CONN_BUSY);
 	x->rq.deadline_us = x->rq.start_us + patience_of(x);
 	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
 	    x->slot->always) {

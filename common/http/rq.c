@@ -26,8 +26,6 @@ enum {
 };
 
 static void run(struct exchange *x, rq_step *step);
-static void start_deadline(struct exchange *x);
-static void stop_deadline(struct exchange *x);
 static void on_hurry(void *arg);
 static void settle(struct exchange *x);
 static void out_of_time(struct exchange *x);
@@ -112,6 +110,9 @@ wipe(struct exchange *x)
 	x->close_after = x->retry_after = false;
 	x->stream = NULL;
 	x->streamed = 0;
+	x->received = 0;
+	x->follower = NULL;
+	x->flow = FLOW_NONE;
 	trim(&x->body);
 	trim(&x->headers);
 	arena_reset(rq->arena);
@@ -133,7 +134,7 @@ exchange_put(struct exchange *x)
 	struct httpd *httpd = x->httpd;
 
 	ASSERT(!x->in_step && !x->job.queued);
-	stop_deadline(x);
+	exchange_stop_deadline(x);
 	exchange_uncount(x);
 	route_put(x);
 	LIST_REMOVE(x, link);
@@ -195,13 +196,13 @@ settle(struct exchange *x)
 		if (!x->job.queued)
 			exchange_put(x);
 		break;
-	case RQ_STREAM: stop_deadline(x); break;
+	case RQ_STREAM: exchange_stop_deadline(x); break;
 	case RQ_STARTED:
 	case RQ_WAITING:
 		if (x->expired)
 			out_of_time(x);
 		else if (x->deadline.waits == NULL)
-			start_deadline(x);
+			exchange_start_deadline(x);
 		break;
 	case RQ_QUIET:
 	case RQ_RUNNING: /* the step returned a token that it did not get for itself */
@@ -324,8 +325,8 @@ on_patience(void *arg)
 	give_up(arg);
 }
 
-static void
-start_deadline(struct exchange *x)
+void
+exchange_start_deadline(struct exchange *x)
 {
 	const struct rq *rq = &x->rq;
 	int64_t given_us = rq->deadline_us - rq->start_us;
@@ -338,8 +339,8 @@ start_deadline(struct exchange *x)
 	loop_timer_set(x->hurry, given_us);
 }
 
-static void
-stop_deadline(struct exchange *x)
+void
+exchange_stop_deadline(struct exchange *x)
 {
 	loop_wait_stop(&x->deadline);
 	if (x->hurry != NULL)
@@ -396,7 +397,7 @@ out_of_time(struct exchange *x)
 void
 exchange_abandon(struct exchange *x)
 {
-	stop_deadline(x);
+	exchange_stop_deadline(x);
 	switch (x->state) {
 	case RQ_WAITING:
 		stop_waiting(x);

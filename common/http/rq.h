@@ -52,8 +52,10 @@ enum {
 struct rq {
 	/* The request. Borrowed from the connection: valid until the answer is sent. */
 	const struct http_head *head;
-	str path;                  /* as matched */
-	str body;                  /* complete, decoded from its framing */
+	str path;            /* as matched */
+	str body;            /* decoded from its framing; complete unless body_streams */
+	bool body_streams;   /* `body` is its beginning: rq_body_follow gets the rest */
+	int64_t body_length; /* of all of a body that streams; -1: nobody knows it yet */
 	str params[RQ_MAX_PARAMS]; /* the pattern's {…}, in order, unescaped */
 	str id;          /* X-Request-Id, taken over or made here; in the arena */
 	str traceparent; /* W3C trace context of this request; in the arena */
@@ -125,6 +127,34 @@ bool rq_stream_write(struct rq *rq, str bytes);
 /* Ends the answer; the request is not there any more. Unless the body is whole the
  * connection is reset, so that nobody takes it for whole. */
 void rq_stream_end(struct rq *rq, bool whole);
+
+/* --- streamed bodies -----------------------------------------------------------------
+ */
+
+/*
+ * On a route with ROUTE_STREAM a request with a longer body than HTTPD_BODY_WHOLE runs
+ * its steps when so much of it is here. The rest is left with the client until somebody
+ * follows it. An answer before the body has ended is right at any time: it ends the body,
+ * and the connection after it. While the body comes the request's deadline does not run;
+ * it begins with the body's end. Both are called from the loop, never before a function
+ * below has returned, and never once the request is answered.
+ */
+struct rq_body_ops {
+	/* The next piece, at most 64 KB; may come once more after rq_body_pause. */
+	void (*piece)(struct rq *rq, str bytes);
+	/* The last: ERR_OK, the body is complete; or what to answer to who is still
+	 * there: ERR_BAD_REQUEST (malformed, or the client has left), ERR_TOO_LARGE,
+	 * ERR_TIMEOUT_REQUEST. */
+	void (*end)(struct rq *rq, enum err err);
+};
+
+/* Takes the rest of the body from now on; rq->body is not there any more. From the loop,
+ * while an I/O of the request is under way. False: it will not come, since the client has
+ * left or the request is answered. */
+bool rq_body_follow(struct rq *rq, const struct rq_body_ops *ops) MUST_USE;
+/* Reads no more until rq_body_resume: the client has to wait. */
+void rq_body_pause(struct rq *rq);
+void rq_body_resume(struct rq *rq);
 
 /* --- waiting -------------------------------------------------------------------------
  */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "crypto/pass.h"
+#include "gateway/forward_impl.h"
 #include "gateway/gateway.h"
 #include "gateway/pick_rules.h"
 #include "gateway/visit.h"
@@ -54,18 +55,9 @@ enum {
 	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Request-Deadline-Ms,
 	 * X-Onrush-User and -Line */
 	OWN_HEADERS = 7,
-	DIGITS_SIZE = 20,
 };
-
-/* What outlives the step. */
-struct forward {
-	struct upstream *upstream; /* borrowed from the worker's gateway */
-	bool safe;                 /* a call that changes nothing */
-	struct call *more;         /* borrowed; while the answer streams */
-	struct httpc_request request;
-	struct http_header headers[ARRAY_LEN(forwarded) + OWN_HEADERS];
-	char digits[DIGITS_SIZE]; /* of one of them */
-};
+_Static_assert(
+    ARRAY_LEN(forwarded) + OWN_HEADERS <= FORWARD_MAX_HEADERS, "room for all headers");
 
 static void
 add_header(struct forward *f, str name, str value)
@@ -81,7 +73,7 @@ time_left(struct forward *f, const struct rq *rq)
 {
 	int64_t left_ms =
 	    (rq->deadline_us - loop_now_us(rq->worker->loop)) / CLOCK_US_PER_MS;
-	char *end = f->digits + DIGITS_SIZE, *p = end;
+	char *end = f->digits + FORWARD_DIGITS, *p = end;
 
 	for (left_ms = left_ms > 0 ? left_ms : 1; left_ms > 0; left_ms /= 10)
 		*--p = (char)('0' + left_ms % 10);
@@ -146,6 +138,8 @@ gateway_forward(struct rq *rq)
 		    f->safe || http_header(rq->head, STR("idempotency-key")).n > 0,
 		.streamed = true,
 	};
+	if (rq->body_streams)
+		forward_body_begin(f, rq);
 	add_headers(f, rq);
 	add_holder(f, rq->arena, visit->pass);
 	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
@@ -184,8 +178,8 @@ stream(struct rq *rq)
 	rq_next next = rq_stream(rq, head->status, type, length,
 	    str_starts(type, STR("text/event-stream")) ? &event_ops : &stream_ops);
 
-	f->more = rq->http->more;
-	httpc_follow(f->more, &sink, rq);
+	f->call = rq->http->more;
+	httpc_follow(f->call, &sink, rq);
 	on_piece(rq, rq->http->body);
 	return next;
 }
@@ -220,7 +214,7 @@ on_piece(void *arg, str bytes)
 	struct forward *f = rq->ctx;
 
 	if (!rq_stream_write(rq, bytes))
-		httpc_pause(f->more);
+		httpc_pause(f->call);
 }
 
 static void
@@ -234,7 +228,7 @@ on_room(struct rq *rq)
 {
 	struct forward *f = rq->ctx;
 
-	httpc_resume(f->more);
+	httpc_resume(f->call);
 }
 
 static void
@@ -242,7 +236,7 @@ on_gone(struct rq *rq)
 {
 	struct forward *f = rq->ctx;
 
-	httpc_stop(f->more);
+	httpc_stop(f->call);
 }
 
 static void

@@ -4,9 +4,10 @@
 #include "base/clock.h"
 #include "gateway/route_reader.h"
 
+#define BODY_MAX (INT64_C(1) << 40)
+
 enum {
 	BODY_DEFAULT = 4096,
-	BODY_MAX = 16 << 20,
 	DEADLINE_MAX_MS = 600000,
 	/* How long a client waits at most. A call that changes something outlasts the
 	 * pool's own deadlines, so that it ends with the pool's word on whether it was
@@ -159,6 +160,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 				  safe ? READ_MS : WRITE_MS);
 	row->route.body_limit = (size_t)json_i64_or(
 	    json, object, "body_bytes", 0, BODY_MAX, safe ? 0 : BODY_DEFAULT);
+	row->route.flags = ROUTE_STREAM;
 	row->retry = json_bool_or(json, object, "retry", true);
 	row->pass = json_bool_or(json, object, "pass", false);
 	read_key(r, object, row);

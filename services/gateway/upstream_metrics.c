@@ -12,6 +12,7 @@ static const char *const outcomes[OUTCOME_COUNT] = {
 	[OUTCOME_OVERLOAD] = "overload",
 	[OUTCOME_TIMEOUT] = "timeout",
 	[OUTCOME_BAD_ANSWER] = "bad_answer",
+	[OUTCOME_BAD_REQUEST] = "bad_request",
 };
 
 static const char *const states[SERVER_STATES] = {
@@ -84,5 +85,7 @@ upstream_outcome(enum err err)
 		return OUTCOME_TIMEOUT;
 	if (err == ERR_BAD_GATEWAY)
 		return OUTCOME_BAD_ANSWER;
+	if (err_info(err)->status < 500)
+		return OUTCOME_BAD_REQUEST;
 	return OUTCOME_UNREACHABLE;
 }

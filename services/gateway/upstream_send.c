@@ -133,6 +133,13 @@ on_response(void *arg, enum err err, const struct httpc_response *response)
 	rq_resume(a->rq, err);
 }
 
+/* The client's body did not come as it should: that says nothing about the server. */
+static bool
+is_clients_fault(enum err err)
+{
+	return err != ERR_OK && err_info(err)->status < 500;
+}
+
 static void
 judge(struct attempt *a, enum err err)
 {
@@ -142,7 +149,7 @@ judge(struct attempt *a, enum err err)
 	server_judge(a->server, err);
 	if (err == ERR_OK)
 		breaker_success(breaker);
-	else if (err != ERR_OVERLOAD && err != ERR_DRAINING)
+	else if (err != ERR_OVERLOAD && err != ERR_DRAINING && !is_clients_fault(err))
 		breaker_failure(breaker, loop_now_us(a->up->loop));
 }
 

@@ -132,7 +132,7 @@ test_routes_that_are_refused(void **state)
 		{ "{" ROW ",\"deadline_ms\":0}", "deadline_ms" },
 		{ "{" ROW ",\"deadline_ms\":600001}", "deadline_ms" },
 		{ "{" ROW ",\"body_bytes\":-1}", "body_bytes" },
-		{ "{" ROW ",\"body_bytes\":16777217}", "body_bytes" },
+		{ "{" ROW ",\"body_bytes\":1099511627777}", "body_bytes" },
 		{ "{" ROW ",\"retry\":1}", "retry" },
 		{ "{" ROW ",\"host\":1}", "host" },
 		{ "{" ROW ",\"deadline\":1}", "deadline" },

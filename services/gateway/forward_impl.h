@@ -1,0 +1,31 @@
+/*
+ * What the files of forwarding share and nobody else includes.
+ *
+ *   forward.c       a request rebuilt, its answer rebuilt
+ *   forward_body.c  a body that is passed on while it comes
+ */
+#ifndef ONRUSH_GATEWAY_FORWARD_IMPL_H
+#define ONRUSH_GATEWAY_FORWARD_IMPL_H
+
+#include "gateway/upstream.h"
+
+enum {
+	FORWARD_MAX_HEADERS = 16,
+	FORWARD_DIGITS = 20,
+};
+
+/* What outlives the step; in the request's arena, rq->ctx. */
+struct forward {
+	struct upstream *upstream; /* borrowed from the worker's gateway */
+	bool safe;                 /* a call that changes nothing */
+	struct call *call; /* borrowed; from the first piece, of the body or of the
+			    * answer, to the last */
+	struct httpc_request request;
+	struct http_header headers[FORWARD_MAX_HEADERS];
+	char digits[FORWARD_DIGITS]; /* of one of them */
+};
+
+/* forward_body.c: the request's body follows its head in pieces. Before it is sent. */
+void forward_body_begin(struct forward *f, struct rq *rq);
+
+#endif
