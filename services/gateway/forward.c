@@ -104,6 +104,15 @@ add_holder(struct forward *f, struct arena *arena, const struct pass *pass)
 	    f, STR("x-onrush-line"), str_of(arena_printf(arena, "%" PRId64, pass->line)));
 }
 
+/* An empty body is said to be empty (RFC 9110, 8.6). */
+static str
+body_of(const struct rq *rq)
+{
+	if (rq->head->framing == HTTP_BODY_NONE)
+		return STR_NULL;
+	return rq->body.p == NULL ? STR("") : rq->body;
+}
+
 static struct upstream_way
 way_of(const struct route_row *row, const str params[RQ_MAX_PARAMS])
 {
@@ -133,7 +142,7 @@ gateway_forward(struct rq *rq)
 		.method = rq->head->method == HTTP_HEAD ? HTTP_GET : rq->head->method,
 		.target = routes_target(row, rq->params, rq->head->query, rq->arena),
 		.headers = f->headers,
-		.body = rq->head->framing == HTTP_BODY_NONE ? STR_NULL : rq->body,
+		.body = body_of(rq),
 		.repeatable =
 		    f->safe || http_header(rq->head, STR("idempotency-key")).n > 0,
 		.streamed = true,

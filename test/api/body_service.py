@@ -75,9 +75,13 @@ class BodyService:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def __exit__(self, *_):
+        if self.listener.fileno() >= 0:
+            self.stop()
         assert not self.faults, self.faults
 
     def _accept(self):
