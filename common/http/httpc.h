@@ -49,7 +49,7 @@ struct httpc_request {
 	size_t header_count;
 	str body; /* p == NULL: no body, no Content-Length */
 	const struct httpc_source
-	    *source; /* has what follows `body`; NULL: that is all of it */
+	    *source; /* has what follows `body`, which is not NULL then; NULL: none */
 	void *source_arg;
 	int64_t length;  /* with a source: of the whole body; -1: nobody knows it */
 	bool repeatable; /* may be sent again when a kept-alive connection turns out dead

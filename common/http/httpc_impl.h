@@ -7,6 +7,7 @@
  *
  *   httpc.c       the pool: which call goes to which connection, and when it is given up
  *   httpc_stream.c  a call whose response comes in pieces
+ *   httpc_bytes.c   requests as they are written
  *   httpc_upload.c  a call whose body comes in pieces
  *   httpc_peer.c  one connection: connecting, sending, receiving
  *
@@ -110,6 +111,9 @@ struct httpc {
 	struct buf out;        /* one request */
 	struct http_head head; /* of the response that is looked at */
 };
+
+/* httpc_bytes.c: makes a request in `out`, which has it until it is used again. */
+str httpc_compose(struct buf *out, const struct httpc_request *rq);
 
 /* httpc_peer.c */
 bool peer_connect(struct httpc *c); /* false: failed at once, errno says why */

@@ -5,19 +5,15 @@
  * a response before the request had left, "Connection: close".
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/http_chunk.h"
 #include "http/httpc_impl.h"
 
 enum {
 	KEEP_MAX = 16384, /* of each buffer, between two requests */
-	HEAD_FIXED =
-	    128, /* of a request's head, without what varies; Content-Length too */
 };
 
 static void on_io(void *arg, unsigned ready);
@@ -210,61 +206,10 @@ send_some(struct peer *p, str bytes)
 	return n;
 }
 
-static char *
-put(char *p, str s)
-{
-	return s.n > 0 ? mempcpy(p, s.p, s.n) : p;
-}
-
-/* Enough for the whole request. */
-static size_t
-room_for(const struct httpc_request *rq)
-{
-	size_t size = HEAD_FIXED + rq->target.n + rq->host.n + rq->body.n;
-
-	for (size_t i = 0; i < rq->header_count; i++)
-		size += rq->headers[i].name.n + rq->headers[i].value.n + 4;
-	return size;
-}
-
-static str
-compose(struct buf *out, const struct httpc_request *rq)
-{
-	char *start, *p;
-
-	ASSERT(rq->method != HTTP_OTHER);
-	buf_clear(out);
-	start = buf_reserve(out, room_for(rq));
-	p = put(start, http_method_name(rq->method));
-	*p++ = ' ';
-	p = put(p, rq->target);
-	p = put(p, STR(" HTTP/1.1\r\nHost: "));
-	p = put(p, rq->host);
-	p = put(p, STR("\r\n"));
-	for (size_t i = 0; i < rq->header_count; i++) {
-		p = put(p, rq->headers[i].name);
-		p = put(p, STR(": "));
-		p = put(p, rq->headers[i].value);
-		p = put(p, STR("\r\n"));
-	}
-	buf_grew(out, (size_t)(p - start));
-	if (rq->source != NULL && rq->length < 0)
-		buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
-	else if (rq->body.p != NULL || rq->source != NULL)
-		buf_printf(out, "Content-Length: %" PRId64 "\r\n",
-		    rq->source != NULL ? rq->length : (int64_t)rq->body.n);
-	buf_add_str(out, STR("\r\n"));
-	if (rq->source == NULL || rq->length >= 0)
-		buf_add_str(out, rq->body);
-	else
-		http_add_chunk(out, rq->body);
-	return buf_str(out);
-}
-
 void
 peer_send(struct peer *p, struct call *call)
 {
-	str bytes = compose(&p->client->out, &call->request);
+	str bytes = httpc_compose(&p->client->out, &call->request);
 	ssize_t n;
 
 	ASSERT(p->state == PEER_IDLE);

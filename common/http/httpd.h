@@ -71,7 +71,9 @@ struct httpd_settings {
 		    "5000", 10, 600000,                                                  \
 		    "From a request's first byte to its complete head." },               \
 	    { "ONRUSH_BODY_TIMEOUT_MS", CONF_MS, offsetof(type, member.body_timeout_us), \
-		    "10000", 10, 600000, "From the head to the complete body." },        \
+		    "10000", 10, 600000,                                                 \
+		    "From the head to the complete body; of a long one, between two "    \
+		    "pieces." },                                                         \
 	    { "ONRUSH_IDLE_TIMEOUT_MS", CONF_MS, offsetof(type, member.idle_timeout_us), \
 		    "75000", 10, 3600000,                                                \
 		    "How long a connection may wait between requests." },                \
