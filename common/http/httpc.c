@@ -46,6 +46,7 @@ httpc_new(struct loop *loop, const struct httpc_conf *conf)
 	}
 	c->loop = loop;
 	c->conf = *conf;
+	c->host = net_is_path(&c->addrs[0]) ? STR("localhost") : str_of(conf->address);
 	TAILQ_INIT(&c->queue);
 	TAILQ_INIT(&c->over);
 	TAILQ_INIT(&c->spares);
@@ -232,6 +233,8 @@ httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, v
 
 	call->client = c;
 	call->request = *request;
+	if (request->host.n == 0)
+		call->request.host = c->host;
 	call->cb = cb;
 	call->arg = arg;
 	call->sink = NULL;

@@ -44,7 +44,7 @@ struct httpc_source {
 struct httpc_request {
 	enum http_method method;
 	str target; /* path and query */
-	str host;
+	str host;   /* empty: the address of the pool, "localhost" for a path */
 	const struct http_header *headers; /* no framing and no hop-by-hop fields */
 	size_t header_count;
 	str body; /* p == NULL: no body, no Content-Length */

@@ -84,6 +84,7 @@ LIST_HEAD(peer_list, peer);
 struct httpc {
 	struct loop *loop; /* borrowed */
 	struct httpc_conf conf;
+	str host; /* borrowed from conf.address; of requests that name none */
 	struct net_addr addrs[HTTPC_ADDRS];
 	size_t addr_count;
 	size_t addr;           /* that is used */

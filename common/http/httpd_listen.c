@@ -39,7 +39,7 @@ open_one(struct httpd *httpd, const char *setting, const char *address)
 		return false;
 	}
 	l->httpd = httpd;
-	l->most = addr.sa.ss_family == AF_UNIX ? 1 : ACCEPT_MAX;
+	l->most = net_is_path(&addr) ? 1 : ACCEPT_MAX;
 	l->io = loop_io_new(loop, l->fd, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);
 	loop_io_want(l->io, LOOP_READ);

@@ -79,6 +79,12 @@ net_resolve(
 	return count;
 }
 
+bool
+net_is_path(const struct net_addr *addr)
+{
+	return addr->sa.ss_family == AF_UNIX;
+}
+
 static int
 new_socket(const struct net_addr *addr)
 {
@@ -136,7 +142,7 @@ net_listen(const struct net_addr *addr, int backlog)
 	static struct net_addr ours; /* guarded by mutex; the last that was found free */
 	int fd = -1;
 
-	if (addr->sa.ss_family == AF_UNIX)
+	if (net_is_path(addr))
 		return net_unix_listen(addr, backlog);
 	pthread_mutex_lock(&mutex);
 	if ((ours.size == addr->size && memcmp(&ours.sa, &addr->sa, addr->size) == 0) ||

@@ -27,6 +27,9 @@ struct net_addr {
 size_t net_resolve(
     const char *address, struct net_addr *out, size_t max, char *err, size_t err_size);
 
+/* Is it a path? */
+bool net_is_path(const struct net_addr *addr) MUST_USE;
+
 /* A non-blocking listening socket for one of the workers, which share the port
  * (SO_REUSEPORT) or the path (one socket); -1 and errno. net_unlisten closes it. */
 int net_listen(const struct net_addr *addr, int backlog);

@@ -229,7 +229,6 @@ ask(struct line_copy *copy)
 	copy->request = (struct httpc_request){
 		.method = tells ? HTTP_POST : HTTP_GET,
 		.target = str_of(tells ? copy->tell_target : copy->ask_target),
-		.host = str_of(copies->sources->addresses[copies->source]),
 		.body = tells ? tell(copy) : STR_NULL,
 		.repeatable = true,
 	};

@@ -35,7 +35,7 @@ static const struct conf_item conf[] = {
 	    PROGRAM, 0, 0, "Name of this copy in the database's list of sessions." },
 	{ "ONRUSH_COUPON_URL", CONF_STRING,
 	    offsetof(struct keeper_settings, coupon_address), NULL, 0, 0,
-	    "The coupon service, as host:port or unix:/path." },
+	    "The coupon service, as host:port." },
 	{ "ONRUSH_ORDER_EXPIRY_MS", CONF_MS, offsetof(struct keeper_settings, expiry_us),
 	    "900000", 1000, 86400000,
 	    "An order that was not settled for so long is given up." },

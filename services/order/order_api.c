@@ -128,7 +128,6 @@ reserve(struct rq *rq)
 	    &(struct httpc_request){
 		.method = HTTP_POST,
 		.target = STR("/internal/uses"),
-		.host = STR("coupon"),
 		.headers = &json,
 		.header_count = 1,
 		.body = body,

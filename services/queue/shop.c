@@ -19,7 +19,6 @@ enum {
 
 struct shop {
 	struct service *service;  /* borrowed */
-	const char *address;      /* borrowed from the settings */
 	struct httpc *client;     /* owned; NULL without a shop */
 	struct loop_timer *timer; /* owned */
 	struct gauge *gauge;      /* owned by metrics */
@@ -37,7 +36,6 @@ shop_new(struct service *s, const char *address)
 	struct shop *shop = xcalloc(1, sizeof(*shop));
 
 	shop->service = s;
-	shop->address = address;
 	shop->health = LINE_HEALTHY;
 	shop->gauge = gauge_new("onrush_queue_shop_health_thousandths",
 	    "The health of the shop, which slows the lines.", NULL);
@@ -87,7 +85,6 @@ ask(struct shop *shop, const char *target, httpc_cb *cb, void *arg)
 	    &(struct httpc_request){
 		.method = HTTP_GET,
 		.target = str_of(target),
-		.host = str_of(shop->address),
 		.repeatable = true,
 	    },
 	    cb, arg);

@@ -83,7 +83,7 @@ class World:
         """What a program of this world gets as its environment."""
         program = ROWS[self._program(name)]
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port(name)}", "ONRUSH_ADMIN_KEY": ADMIN_KEY}
-        env |= {k: f"127.0.0.1:{self.port(UPSTREAMS[k])}" for k in program.asks}
+        env |= {k: f"127.0.0.1:{self.port(UPSTREAMS[k][0])}" for k in program.asks}
         if program.name == "queue" and "reservation" not in self.processes:
             # A line whose shop is down serves nobody: it has one if the test started one.
             env["ONRUSH_RESERVATION_URL"] = ""

@@ -13,7 +13,7 @@
 #include <fcntl.h>
 
 #include "http/net.h"
-#include "http_rig.h"
+#include "http_up.h"
 
 enum {
 	BACKLOG = 16
@@ -134,10 +134,19 @@ say_peer(struct rq *rq)
 	return rq_reply(rq, 200, STR("text/plain"), rq->peer);
 }
 
-static const struct route routes[] = { { HTTP_GET, "/peer", say_peer, 1000000, 0, 0 } };
+static rq_next
+say_host(struct rq *rq)
+{
+	return rq_reply(rq, 200, STR("text/plain"), http_header(rq->head, STR("host")));
+}
+
+static const struct route routes[] = {
+	{ HTTP_GET, "/peer", say_peer, 1000000, 0, 0 },
+	{ HTTP_GET, "/host", say_host, 1000000, 0, 0 },
+};
 
 static void
-ask(const struct net_addr *addr, const char *expected)
+visit(const struct net_addr *addr, const char *expected)
 {
 	static const char request[] =
 	    "GET /peer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -169,10 +178,43 @@ test_a_server_at_both(void **state)
 	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
 	snprintf(port, sizeof(port), "127.0.0.1:%d", rig.port);
 	tcp = at(port);
-	ask(&tcp, "\r\n\r\n127.0.0.1");
-	ask(&path, "\r\n\r\nunix");
+	visit(&tcp, "\r\n\r\n127.0.0.1");
+	visit(&path, "\r\n\r\nunix");
 	rig_stop(&rig);
 	assert_false(can_connect(&path));
+}
+
+/* A path is no name of a host: the client says another one. */
+static void
+test_a_client(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct result r;
+	const struct httpc_request request = { .method = HTTP_GET,
+		.target = STR("/host") };
+
+	rig_init(&rig);
+	rig.settings.listen_too = address;
+	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
+	loop = loop_new();
+	conf = (struct httpc_conf){
+		.address = address,
+		.max_conns = 1,
+		.max_queue = 1,
+		.queue_us = CLOCK_US_PER_SEC,
+		.connect_us = CLOCK_US_PER_SEC,
+		.response_us = CLOCK_US_PER_SEC,
+		.idle_us = CLOCK_US_PER_SEC,
+		.max_response = 1024,
+	};
+	client = httpc_new(loop, &conf);
+	assert_int_equal(ask(&r, &request), ERR_OK);
+	assert_string_equal(r.body, "localhost");
+	httpc_free(client);
+	run_for(1000); /* its connections are freed by jobs */
+	loop_free(loop);
+	rig_stop(&rig);
 }
 
 static int
@@ -201,6 +243,7 @@ main(void)
 		cmocka_unit_test(test_workers_share_it),
 		cmocka_unit_test(test_other_processes),
 		cmocka_unit_test(test_a_server_at_both),
+		cmocka_unit_test(test_a_client),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -23,12 +23,12 @@ class Program:
 
 # The services that programs ask, by the setting that says where they are.
 UPSTREAMS = {
-    "ONRUSH_COUPON_URL": "coupon",
-    "ONRUSH_ORDER_URL": "order",
-    "ONRUSH_RESERVATION_URL": "reservation",
-    "ONRUSH_QUEUE_URL": "queue",
+    "ONRUSH_COUPON_URL": ("coupon", 8081),
+    "ONRUSH_ORDER_URL": ("order", 8082),
+    "ONRUSH_RESERVATION_URL": ("reservation", 8083),
+    "ONRUSH_QUEUE_URL": ("queue", 8084),
 }
-SERVICES = frozenset(UPSTREAMS.values())
+SERVICES = frozenset(service for service, _ in UPSTREAMS.values())
 
 PROGRAMS = (
     Program("coupon-publisher", 8091, role="onrush_coupon", copies=3),
@@ -65,13 +65,18 @@ class Copy:
 
     def environment(self, role_dsn, sockets):
         """What this process gets besides the settings file, which all share. role_dsn gives
-        the database as a role sees it; None: it is as the settings file says. Services
-        have sockets in the folder `sockets` for who asks them on this host."""
+        the database as a role sees it; None: it is as the settings file says. The
+        gateway finds the services' sockets in the folder `sockets`."""
         env = {"ONRUSH_LISTEN": f"127.0.0.1:{self.port}"}
         if self.program.name in SERVICES:
             env["ONRUSH_LISTEN_TOO"] = f"unix:{sockets}/{self.program.name}.sock"
         for setting in self.program.asks:
-            env[setting] = f"unix:{sockets}/{UPSTREAMS[setting]}.sock"
+            service, port = UPSTREAMS[setting]
+            env[setting] = (
+                f"unix:{sockets}/{service}.sock"
+                if self.program.name == "gateway"
+                else f"127.0.0.1:{port_of(service, port)}"
+            )
         if self.program.name != "gateway":
             env["ONRUSH_INSTANCE"] = self.name
         if self.program.role and role_dsn:
