@@ -27,12 +27,11 @@
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define SUITES_13                                                                        \
 	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
-#define GROUPS "X25519:P-256:P-384"
 
 /* One pair. */
 struct identity {
 	SSL_CTX *ctx; /* owned */
-	str *names;   /* owned, each with its bytes; DNS names of the certificate */
+	char **names; /* owned, and each of them; DNS names of the certificate */
 	size_t name_count;
 	int64_t expires; /* seconds since 1970 */
 };
@@ -48,8 +47,7 @@ static bool
 load(struct tls *t, size_t i, const struct tls_conf *conf, char *err, size_t err_size);
 
 /* Writes the sentence for the caller. Always false. */
-static bool
-fail(char *err, size_t err_size, const char *fmt, ...)
+static bool PRINTF_LIKE(3, 4) fail(char *err, size_t err_size, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -96,7 +94,7 @@ tls_put(struct tls *t)
 		struct identity *id = &t->identities[i];
 
 		for (size_t k = 0; k < id->name_count; k++)
-			free((char *)(uintptr_t)id->names[k].p);
+			free(id->names[k]);
 		free(id->names);
 		SSL_CTX_free(id->ctx);
 	}
@@ -129,7 +127,7 @@ best_fit(const struct identity *id, str asked)
 	enum tls_fit best = TLS_FIT_NOT, fit;
 
 	for (size_t i = 0; i < id->name_count; i++) {
-		fit = tls_name_fit(id->names[i], asked);
+		fit = tls_name_fit(str_of(id->names[i]), asked);
 		best = fit > best ? fit : best;
 	}
 	return best;
@@ -235,10 +233,10 @@ add_name(struct identity *id, const ASN1_STRING *text)
 
 	if (size == 0 || memchr(bytes, '\0', size) != NULL)
 		return;
-	copy = xmalloc(size);
+	copy = xcalloc(1, size + 1);
 	memcpy(copy, bytes, size);
 	id->names = xrealloc(id->names, (id->name_count + 1) * sizeof(*id->names));
-	id->names[id->name_count++] = (str){ copy, size };
+	id->names[id->name_count++] = copy;
 }
 
 /* The names of the extension for them, or without it the subject's common name. */
@@ -263,6 +261,8 @@ read_names(struct identity *id, X509 *cert)
 static void
 set_rules(SSL_CTX *ctx, struct tls *t, bool only_13)
 {
+	char groups[] = "X25519:P-256:P-384"; /* not const for OpenSSL's macro */
+
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 				     SSL_OP_CIPHER_SERVER_PREFERENCE |
 				     SSL_OP_PRIORITIZE_CHACHA);
@@ -276,7 +276,7 @@ set_rules(SSL_CTX *ctx, struct tls *t, bool only_13)
 		   ctx, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1);
 	ASSERT(SSL_CTX_set_cipher_list(ctx, SUITES_12) == 1);
 	ASSERT(SSL_CTX_set_ciphersuites(ctx, SUITES_13) == 1);
-	ASSERT(SSL_CTX_set1_groups_list(ctx, GROUPS) == 1);
+	ASSERT(SSL_CTX_set1_groups_list(ctx, groups) == 1);
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_alpn_select_cb(ctx, on_protocols, t);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);

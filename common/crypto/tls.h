@@ -84,6 +84,9 @@ bool tls_conn_open(const struct tls_conn *c);
 /* The handshake waits until the socket is writable, then for tls_conn_read. */
 bool tls_conn_blocked(const struct tls_conn *c);
 
+/* What OpenSSL says of a broken one, for a log; borrowed for ever. */
+const char *tls_conn_why(const struct tls_conn *c);
+
 /* What was agreed on, when open. */
 bool tls_conn_is_13(const struct tls_conn *c);
 bool tls_conn_resumed(const struct tls_conn *c);

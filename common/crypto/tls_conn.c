@@ -29,6 +29,8 @@ struct tls_conn {
 	str input;       /* borrowed for one call; what SSL has not taken yet */
 	struct buf kept; /* of input, while a handshake waits to write */
 	int fd;          /* borrowed */
+	const char *why; /* borrowed for ever; of a broken one */
+	bool open;
 	bool blocked;
 	bool ended; /* the client said that nothing follows */
 	bool broken;
@@ -145,6 +147,7 @@ why_not(struct tls_conn *c, int rc)
 	case SSL_ERROR_ZERO_RETURN: c->ended = true; return 0;
 	default:
 		c->broken = true;
+		c->why = ERR_reason_error_string(ERR_peek_last_error());
 		ERR_clear_error();
 		return TLS_BROKEN;
 	}
@@ -156,6 +159,7 @@ shake(struct tls_conn *c)
 	int rc = SSL_do_handshake(c->ssl);
 
 	if (rc == 1) {
+		c->open = true;
 		c->blocked = false;
 		return 0;
 	}
@@ -191,7 +195,7 @@ digest(struct tls_conn *c, char *out, size_t size)
 	ssize_t rc = 0;
 
 	ERR_clear_error();
-	if (!SSL_is_init_finished(c->ssl))
+	if (!c->open)
 		rc = shake(c);
 	if (rc == 0)
 		rc = take_text(c, out, size);
@@ -280,13 +284,19 @@ tls_conn_finish(struct tls_conn *c)
 bool
 tls_conn_open(const struct tls_conn *c)
 {
-	return SSL_is_init_finished(c->ssl);
+	return c->open;
 }
 
 bool
 tls_conn_blocked(const struct tls_conn *c)
 {
 	return c->blocked;
+}
+
+const char *
+tls_conn_why(const struct tls_conn *c)
+{
+	return c->why == NULL ? "the connection broke" : c->why;
 }
 
 bool

@@ -68,6 +68,7 @@ httpd_new(struct worker *w, const struct httpd_conf *conf)
 	httpd->lingers = loop_waits_new(w->loop, LINGER_US, conn_on_wait);
 	httpd->drains = loop_waits_new(w->loop, DRAIN_US, conn_on_wait);
 	httpd->scratch = xmalloc(CONN_SCRATCH);
+	opening_init(httpd);
 	register_metrics(&httpd->metrics);
 	routes_init(httpd);
 	log_start(httpd);
@@ -87,8 +88,8 @@ httpd_drain(struct httpd *httpd)
 	listeners_drain(httpd);
 	httpd->draining = true;
 	LIST_FOREACH (c, &httpd->conns, link) {
-		if (c->state == CONN_IDLE)
-			conn_enter(c, CONN_IDLE); /* its patience is shorter now */
+		if (c->state == CONN_IDLE || c->state == CONN_OPEN)
+			conn_enter(c, c->state); /* its patience is shorter now */
 	}
 	streams_drain(httpd);
 	httpd_settle(httpd);
@@ -117,6 +118,7 @@ httpd_free(struct httpd *httpd)
 	loop_waits_free(httpd->writes);
 	loop_waits_free(httpd->lingers);
 	loop_waits_free(httpd->drains);
+	opening_fini(httpd);
 	routes_fini(httpd);
 	httpd->log_job.run(&httpd->log_job);
 	httpd->ended = true;

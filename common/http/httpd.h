@@ -12,6 +12,7 @@
 #define ONRUSH_HTTP_HTTPD_H
 
 #include "app/app.h"
+#include "crypto/tls.h"
 #include "http/rq.h"
 
 struct httpd;
@@ -87,8 +88,16 @@ struct httpd_settings {
 		    "are."                                                               \
 	}
 
+/* What a connection may begin with before its first request. */
+struct httpd_opening {
+	const char *tls_listen; /* address for connections with TLS, besides
+				 * settings->listen; "": none; borrowed */
+	int64_t timeout_us;     /* from accepting to the end of the TLS handshake */
+};
+
 struct httpd_conf {
 	const struct httpd_settings *settings; /* borrowed for the server's life */
+	const struct httpd_opening *opening;   /* borrowed likewise; NULL: nothing */
 	const struct route *routes;            /* borrowed */
 	size_t route_count;
 	rq_step *fallback; /* first step for what no route matches; NULL: 404 or 405. Its
@@ -115,6 +124,10 @@ struct httpd_routes {
 
 /* From the next request on; those that are under way keep theirs. */
 void httpd_set_routes(struct httpd *httpd, const struct httpd_routes *routes);
+
+/* Certificates and keys for the handshakes from now on; takes one user. With
+ * opening->tls_listen, call it before the loop runs. */
+void httpd_set_tls(struct httpd *httpd, struct tls *tls);
 
 /* Stops listening, tells keep-alive clients with "Connection: close", closes idle
  * connections a moment later (a request may be on its way), and calls worker_drained(w),

@@ -2,6 +2,7 @@
  * A connection of the server: its one state, what it waits for in each, receiving,
  * sending and closing. What the bytes mean is httpd_read.c's.
  *
+ *   (OPEN) ──> IDLE
  *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
  *     │        │        └─> FLOW ─^ └──> STREAM ────^       └──> LINGER ──> CLOSED
  *     └────────┴──────────────────┘
@@ -36,16 +37,18 @@ static void destroy(struct conn *c);
  */
 
 void
-conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa)
+conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa)
 {
+	struct httpd *httpd = from->httpd;
 	bool excess = httpd->conn_count >= (size_t)httpd->conf.settings->max_conns;
+	bool opens = from->tls;
 	struct conn *c;
 
 	if (excess) {
 		counter_add(httpd->metrics.refused_conns, 1);
 		log_warn("more connections than ONRUSH_MAX_CONNS: refused one");
 	}
-	if (excess && httpd->excess_count >= EXCESS_MAX) {
+	if (excess && (opens || httpd->excess_count >= EXCESS_MAX)) {
 		close(fd);
 		return;
 	}
@@ -60,7 +63,7 @@ conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa)
 	LIST_INSERT_HEAD(&httpd->conns, c, link);
 	*(excess ? &httpd->excess_count : &httpd->conn_count) += 1;
 	gauge_add(httpd->metrics.conns, 1);
-	conn_enter(c, CONN_IDLE);
+	conn_enter(c, opens ? CONN_OPEN : CONN_IDLE);
 	if (excess)
 		conn_refuse(c, ERR_OVERLOAD);
 }
@@ -69,6 +72,7 @@ static unsigned
 wanted(const struct conn *c)
 {
 	switch (c->state) {
+	case CONN_OPEN: return wire_is_blocked(&c->wire) ? LOOP_WRITE : LOOP_READ;
 	case CONN_IDLE:
 	case CONN_HEAD:
 	case CONN_BODY:
@@ -85,12 +89,19 @@ wanted(const struct conn *c)
 	return 0;
 }
 
+void
+conn_want(struct conn *c)
+{
+	loop_io_want(c->io, wanted(c));
+}
+
 static struct loop_waits *
 patience(const struct conn *c)
 {
 	struct httpd *httpd = c->httpd;
 
 	switch (c->state) {
+	case CONN_OPEN: return httpd->draining ? httpd->drains : httpd->opening.waits;
 	case CONN_IDLE: return httpd->draining ? httpd->drains : httpd->idles;
 	case CONN_HEAD: return httpd->heads;
 	case CONN_BODY: return httpd->bodies;
@@ -113,7 +124,7 @@ conn_enter(struct conn *c, enum conn_state state)
 
 	ASSERT(c->state != CONN_CLOSED);
 	c->state = state;
-	loop_io_want(c->io, wanted(c));
+	conn_want(c);
 	waits = patience(c);
 	if (waits != NULL)
 		loop_wait_start(waits, &c->wait);
@@ -132,6 +143,8 @@ conn_close(struct conn *c)
 	if (state == CONN_CLOSED)
 		return;
 	c->x = NULL;
+	if (state == CONN_OPEN)
+		opening_end(c);
 	conn_enter(c, CONN_CLOSED);
 	if (x == NULL)
 		return;
@@ -171,13 +184,14 @@ on_job(struct loop_job *job)
 	case CONN_CLOSED: destroy(c); break;
 	case CONN_STREAM: flush_stream(c); break;
 	case CONN_WRITE: flush(c); break;
-	case CONN_NEW:
 	case CONN_IDLE:
 	case CONN_HEAD:
 	case CONN_BODY:
 	case CONN_FLOW:
 	case CONN_BUSY:
 	case CONN_LINGER: feed(c, STR_NULL); break;
+	case CONN_NEW:
+	case CONN_OPEN: UNREACHABLE();
 	}
 }
 
@@ -204,6 +218,7 @@ conn_on_wait(struct loop_wait *w)
 	struct httpd_metrics *m = &c->httpd->metrics;
 
 	switch (c->state) {
+	case CONN_OPEN: opening_timed_out(c); break;
 	case CONN_HEAD:
 		counter_add(m->timeout_head, 1);
 		conn_refuse(c, ERR_TIMEOUT_REQUEST);
@@ -235,6 +250,10 @@ on_io(void *arg, unsigned ready)
 {
 	struct conn *c = arg;
 
+	if (c->state == CONN_OPEN) {
+		opening_continue(c);
+		return;
+	}
 	if (ready & LOOP_READ)
 		receive(c);
 	if (!(ready & LOOP_WRITE))
@@ -248,8 +267,13 @@ on_io(void *arg, unsigned ready)
 static void
 receive(struct conn *c)
 {
-	char *scratch = c->httpd->scratch;
-	ssize_t n = wire_read(&c->wire, scratch, CONN_SCRATCH);
+	conn_received(c, wire_read(&c->wire, c->httpd->scratch, CONN_SCRATCH));
+}
+
+void
+conn_received(struct conn *c, ssize_t n)
+{
+	const char *scratch = c->httpd->scratch;
 
 	if (n < 0) {
 		if (n == WIRE_BROKEN)
@@ -264,7 +288,7 @@ receive(struct conn *c)
 	case CONN_FLOW: feed(c, (str){ scratch, (size_t)n }); break;
 	case CONN_BUSY:
 		buf_add(&c->in, scratch, (size_t)n);
-		loop_io_want(c->io, wanted(c));
+		conn_want(c);
 		break;
 	case CONN_STREAM:
 		if (c->eof) {
@@ -272,7 +296,7 @@ receive(struct conn *c)
 			return;
 		}
 		buf_add(&c->in, scratch, (size_t)n);
-		loop_io_want(c->io, wanted(c));
+		conn_want(c);
 		break;
 	case CONN_LINGER:
 		c->lingered += (size_t)n;
@@ -280,6 +304,7 @@ receive(struct conn *c)
 			conn_close(c);
 		break;
 	case CONN_NEW:
+	case CONN_OPEN:
 	case CONN_WRITE:
 	case CONN_CLOSED: break;
 	}
@@ -385,10 +410,29 @@ flush_stream(struct conn *c)
 	if (left == 0 || c->wait.waits == NULL || (c->full && left <= CONN_STREAM_LOW))
 		conn_enter(c, CONN_STREAM);
 	else
-		loop_io_want(c->io, wanted(c));
+		conn_want(c);
 	if (c->full && left <= CONN_STREAM_LOW) {
 		c->full = false;
 		exchange_room(c->x);
+	}
+}
+
+/* Says that nothing more comes; what says so may have to wait like an answer. */
+static void
+finish(struct conn *c)
+{
+	switch (wire_finish(&c->wire)) {
+	case 0:
+		if (c->eof)
+			conn_close(c);
+		else
+			conn_enter(c, CONN_LINGER);
+		break;
+	case WIRE_AGAIN:
+		if (c->state != CONN_WRITE)
+			conn_enter(c, CONN_WRITE);
+		break;
+	default: conn_close(c);
 	}
 }
 
@@ -401,9 +445,7 @@ sent(struct conn *c)
 		conn_enter(c, CONN_IDLE);
 		if (!c->taking && (buf_size(&c->in) > 0 || c->eof))
 			loop_defer(c->httpd->worker->loop, &c->job);
-	} else if (c->eof || wire_finish(&c->wire) != 0) {
-		conn_close(c);
 	} else {
-		conn_enter(c, CONN_LINGER);
+		finish(c);
 	}
 }

@@ -10,6 +10,7 @@
  *   httpd_listen.c  listening and accepting
  *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
+ *   httpd_opening.c what comes before the first request
  *   httpd_read.c    from bytes to a request that may run
  *   httpd_route.c   which route, who may call it, its metrics
  *   rq.c            steps: running, waiting, the deadline
@@ -77,6 +78,7 @@ struct asker_ops {
 
 enum conn_state {
 	CONN_NEW,    /* not yet in any other */
+	CONN_OPEN,   /* what comes before the first request is under way */
 	CONN_IDLE,   /* nothing of the next request is here, or its job will look at it */
 	CONN_HEAD,   /* a part of a head is in `in` */
 	CONN_BODY,   /* its exchange collects the body */
@@ -92,9 +94,10 @@ enum conn_state {
 struct conn {
 	struct asker asker;
 	LIST_ENTRY(conn) link;
-	struct httpd *httpd; /* borrowed */
-	struct loop_io *io;  /* owned */
-	struct exchange *x;  /* borrowed; from CONN_BODY to CONN_STREAM */
+	TAILQ_ENTRY(conn) shaking; /* in a TLS handshake */
+	struct httpd *httpd;       /* borrowed */
+	struct loop_io *io;        /* owned */
+	struct exchange *x;        /* borrowed; from CONN_BODY to CONN_STREAM */
 	struct loop_wait wait;
 	struct loop_job job; /* goes on with `in`, sends pieces, or frees */
 	struct buf in;       /* of an incomplete head, or pipelined */
@@ -106,6 +109,7 @@ struct conn {
 	bool eof;     /* the client will send nothing more */
 	bool last;    /* closes after the answer that is being sent */
 	bool taking;  /* conn_take is on the stack and goes on by itself */
+	bool secure;  /* its client came by TLS */
 	bool excess;  /* beyond max_conns: only to be told so */
 	bool chunked; /* in CONN_STREAM, like the next: pieces are chunks */
 	bool full;    /* told the exchange to wait for room */
@@ -172,7 +176,7 @@ struct exchange {
  */
 
 enum {
-	LISTENERS_MAX = 2
+	LISTENERS_MAX = 3
 };
 
 /* A socket that is listened on. */
@@ -182,6 +186,20 @@ struct listener {
 	struct loop_timer *pause; /* owned; until accepting is tried again */
 	int fd;                   /* owned */
 	int most;                 /* connections that are accepted in one turn */
+	bool tls;                 /* they begin with a handshake */
+};
+
+/* Connections before their first request. */
+struct opening {
+	struct tls *tls;            /* had; NULL: none */
+	struct loop_waits *waits;   /* owned; for all of the opening */
+	TAILQ_HEAD(, conn) shaking; /* borrowed; the oldest first */
+	size_t shaking_count;
+	int64_t turn_us, spent_us; /* this turn of the loop, and on handshakes in it */
+	/* For ever. */
+	struct counter *shaken[2][2]; /* by version (1.2, 1.3) and resumption */
+	struct counter *left, *refused, *crowded, *late; /* handshakes */
+	struct counter *silent;                          /* before a handshake */
 };
 
 /* A route and what the server keeps of it. */
@@ -225,6 +243,7 @@ struct httpd {
 	size_t listener_count;
 	struct loop_waits *heads; /* owned, like the next five: time-outs of conns */
 	struct loop_waits *bodies, *idles, *writes, *lingers, *drains;
+	struct opening opening;
 	LIST_HEAD(, conn) conns; /* owned */
 	size_t conn_count;       /* without the excess */
 	size_t excess_count;
@@ -271,9 +290,12 @@ enum {
 	CONN_STREAM_HIGH = 16384, /* bytes in `out` beyond which a stream has to wait */
 	CONN_STREAM_LOW = 4096,   /* until so few are left */
 };
-void conn_new(struct httpd *httpd, int fd, const struct sockaddr_storage *sa);
+void conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa);
 void conn_enter(struct conn *c, enum conn_state state);
+void conn_want(struct conn *c); /* waits for what its state and its wire need */
 void conn_close(struct conn *c);
+/* What wire_read into the scratch has given. */
+void conn_received(struct conn *c, ssize_t n);
 void conn_on_wait(struct loop_wait *w);
 /* Sends an answer; `last` closes after it. */
 void conn_answer(struct conn *c, str bytes, bool last);
@@ -286,6 +308,14 @@ void conn_send_later(struct conn *c, enum conn_state state);
 
 /* Unsent bytes are thrown away and the client gets an error. */
 void conn_reset(struct conn *c);
+
+/* httpd_opening.c */
+void opening_init(struct httpd *httpd);
+void opening_fini(struct httpd *httpd);
+/* Goes on in CONN_OPEN, when the descriptor is ready. */
+void opening_continue(struct conn *c);
+void opening_timed_out(struct conn *c);
+void opening_end(struct conn *c); /* CONN_OPEN is left, to be closed */
 
 /* httpd_read.c: takes what can be taken from `in`; how many bytes were used. */
 size_t conn_take(struct conn *c, str in);

@@ -20,7 +20,7 @@ static void on_accept(void *arg, unsigned ready);
 static void on_pause(void *arg);
 
 static bool
-open_one(struct httpd *httpd, const char *setting, const char *address)
+open_one(struct httpd *httpd, const char *setting, const char *address, bool tls)
 {
 	struct listener *l = &httpd->listeners[httpd->listener_count];
 	struct loop *loop = httpd->worker->loop;
@@ -39,6 +39,7 @@ open_one(struct httpd *httpd, const char *setting, const char *address)
 		return false;
 	}
 	l->httpd = httpd;
+	l->tls = tls;
 	l->most = net_is_path(&addr) ? 1 : ACCEPT_MAX;
 	l->io = loop_io_new(loop, l->fd, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);
@@ -51,10 +52,13 @@ bool
 listeners_open(struct httpd *httpd)
 {
 	const struct httpd_settings *settings = httpd->conf.settings;
+	const struct httpd_opening *opening = httpd->conf.opening;
+	const char *tls = opening == NULL ? "" : opening->tls_listen;
 
-	return open_one(httpd, "ONRUSH_LISTEN", settings->listen) &&
+	return open_one(httpd, "ONRUSH_LISTEN", settings->listen, false) &&
 	       (settings->listen_too[0] == '\0' ||
-		   open_one(httpd, "ONRUSH_LISTEN_TOO", settings->listen_too));
+		   open_one(httpd, "ONRUSH_LISTEN_TOO", settings->listen_too, false)) &&
+	       (tls[0] == '\0' || open_one(httpd, "ONRUSH_TLS_LISTEN", tls, true));
 }
 
 void
@@ -99,7 +103,7 @@ accept_some(struct listener *l, int max)
 		fd = accept4(
 		    l->fd, (struct sockaddr *)&sa, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			conn_new(l->httpd, fd, &sa);
+			conn_new(l, fd, &sa);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			 errno == ENOMEM)
 			pause_accepting(l);

@@ -71,6 +71,7 @@ attach(struct conn *c, struct exchange *x)
 	x->asker = &c->asker;
 	/* A copy, since the request may outlive the connection. */
 	x->rq.peer = arena_str(x->rq.arena, str_of(c->peer));
+	x->rq.secure = c->secure;
 	x->rq.start_us = clock_mono_us();
 }
 

@@ -22,6 +22,7 @@
 enum {
 	HOST_SIZE = 256,
 	PORT_SIZE = 6,
+	ADDRESSES = 4, /* with a port, that a process listens at */
 };
 
 /* Splits "host:port" at the last colon; the brackets of an IPv6 address are dropped. */
@@ -139,17 +140,22 @@ int
 net_listen(const struct net_addr *addr, int backlog)
 {
 	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-	static struct net_addr ours; /* guarded by mutex; the last that was found free */
+	/* Guarded by mutex; those that were found free last. */
+	static struct net_addr ours[ADDRESSES];
+	static size_t next;
+	bool known = false;
 	int fd = -1;
 
 	if (net_is_path(addr))
 		return net_unix_listen(addr, backlog);
 	pthread_mutex_lock(&mutex);
-	if ((ours.size == addr->size && memcmp(&ours.sa, &addr->sa, addr->size) == 0) ||
-	    is_free(addr)) {
+	for (size_t i = 0; i < ADDRESSES; i++)
+		known |= ours[i].size == addr->size &&
+			 memcmp(&ours[i].sa, &addr->sa, addr->size) == 0;
+	if (known || is_free(addr))
 		fd = bind_shared(addr, backlog);
-		ours = *addr;
-	}
+	if (fd >= 0 && !known)
+		ours[next++ % ADDRESSES] = *addr;
 	pthread_mutex_unlock(&mutex);
 	return fd;
 }

@@ -59,7 +59,8 @@ struct rq {
 	str params[RQ_MAX_PARAMS]; /* the pattern's {…}, in order, unescaped */
 	str id;          /* X-Request-Id, taken over or made here; in the arena */
 	str traceparent; /* W3C trace context of this request; in the arena */
-	str peer; /* address of the client's side of the connection, without port */
+	str peer;    /* address of the client's side of the connection, without port */
+	bool secure; /* the client came by TLS */
 	const struct route *route;
 
 	struct arena *arena;   /* owned by the request; anyone may take from it */

@@ -3,7 +3,8 @@
  * wire_read has not given is still in the kernel, and the descriptor is readable again.
  * It knows nothing of HTTP, of time-outs or of the loop.
  *
- *   conn ──> wire ──> socket
+ *   conn ──> wire ──┬──────────────> socket
+ *                   └──> tls_conn ──────^
  */
 #ifndef ONRUSH_HTTP_WIRE_H
 #define ONRUSH_HTTP_WIRE_H
@@ -13,19 +14,31 @@
 
 #include "base/die.h"
 #include "base/str.h"
+#include "crypto/tls.h"
 
 struct wire {
-	int fd; /* owned */
+	int fd;               /* owned */
+	struct tls_conn *tls; /* owned; NULL: the bytes are the socket's */
 };
 
 /* What is less than a number of bytes. */
 enum {
-	WIRE_AGAIN = -1,  /* nothing now; ask again when the descriptor is ready */
-	WIRE_BROKEN = -2, /* for ever: only wire_fini may follow */
+	WIRE_AGAIN = TLS_AGAIN,   /* nothing now; ask when the descriptor is ready */
+	WIRE_BROKEN = TLS_BROKEN, /* for ever: only wire_fini may follow */
+
+	WIRE_READ_MIN = TLS_READ_MIN, /* the least that wire_read is given room for */
 };
 
 /* Takes over a connected, non-blocking socket. */
 void wire_init(struct wire *w, int fd);
+
+/* From here on it is TLS, which has begun with the bytes `early`: wire_read goes on with
+ * the handshake, and wire_write waits for its end. */
+void wire_start_tls(struct wire *w, struct tls *tls, str early);
+/* There is no handshake under way. */
+bool wire_is_open(const struct wire *w);
+/* The handshake waits until the descriptor is writable, then for wire_read. */
+bool wire_is_blocked(const struct wire *w);
 
 /* Gives up to `size` bytes, 0 when the other side will send nothing more. */
 ssize_t wire_read(struct wire *w, char *out, size_t size) MUST_USE;

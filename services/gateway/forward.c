@@ -88,7 +88,7 @@ add_headers(struct forward *f, const struct rq *rq)
 	add_header(f, STR("x-request-id"), rq->id);
 	add_header(f, STR("traceparent"), rq->traceparent);
 	add_header(f, STR("x-forwarded-for"), rq->peer);
-	add_header(f, STR("x-forwarded-proto"), STR("http"));
+	add_header(f, STR("x-forwarded-proto"), rq->secure ? STR("https") : STR("http"));
 	add_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
 }
 

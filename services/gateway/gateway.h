@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "app/app.h"
+#include "gateway/certificates.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
 #include "gateway/upstream.h"
@@ -29,6 +30,7 @@ enum {
 struct gateway_settings {
 	struct app_settings app; /* first: see app_desc */
 	struct httpd_settings http;
+	struct certificates_settings tls;
 	struct upstream_settings upstream;
 	struct passes_settings passes;
 	const char *routes;                    /* a path; "": built in; owned by conf */
@@ -73,6 +75,7 @@ struct gateway {
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	uint64_t version;            /* of the routes that were adopted last */
+	uint64_t tls_version;        /* of the certificates */
 	size_t adopted;              /* tables that some request may have */
 	const struct gateway_settings *settings; /* borrowed */
 };

@@ -26,6 +26,7 @@ static struct line_sources queues; /* filled before the workers start */
 static const struct conf_item items[] = {
 	APP_CONF_ITEMS("0"),
 	HTTPD_CONF_ITEMS(struct gateway_settings, http, "127.0.0.1:8080"),
+	CERTIFICATES_CONF_ITEMS(struct gateway_settings, tls),
 	GATEWAY_CONF_ITEMS,
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
 	PASSES_CONF_ITEMS(struct gateway_settings, passes),
@@ -55,7 +56,8 @@ main(int argc, char **argv)
 static bool
 check(char *err, size_t err_size)
 {
-	return routing_check(&settings, err, err_size);
+	return certificates_check(&settings.tls, err, err_size) &&
+	       routing_check(&settings, err, err_size);
 }
 
 /* Where the line's numbers are asked for: the servers that the setting names by address.
@@ -82,7 +84,8 @@ start(struct app *app)
 	(void)app;
 	pages_init();
 	find_queues();
-	return routing_start(&settings) && passes_start(&settings.passes, &queues);
+	return certificates_start(&settings.tls) && routing_start(&settings) &&
+	       passes_start(&settings.passes, &queues);
 }
 
 static void
@@ -90,6 +93,7 @@ reload(struct app *app)
 {
 	(void)app;
 	routing_reload();
+	certificates_reload();
 }
 
 static void
@@ -97,6 +101,7 @@ stop(struct app *app)
 {
 	(void)app;
 	routing_stop();
+	certificates_stop();
 }
 
 static void
@@ -108,6 +113,9 @@ on_observe(void *arg)
 	if (!gateway_adopt(gw))
 		log_error(
 		    "the new routes are not taken over by worker %d", gw->worker->index);
+	certificates_give(gw->httpd, &gw->tls_version);
+	if (gw->worker->index == 0)
+		certificates_watch();
 	LIST_FOREACH (o, &gw->outlets, link)
 		upstream_observe(o->upstream);
 	loop_timer_set(gw->observe, OBSERVE_US);
@@ -119,6 +127,7 @@ worker_start(struct worker *w)
 	struct gateway *gw = w->state = xcalloc(1, sizeof(*gw));
 	const struct httpd_conf conf = {
 		.settings = &settings.http,
+		.opening = &settings.tls.opening,
 		.service = gw,
 	};
 	bool failed;
@@ -133,6 +142,7 @@ worker_start(struct worker *w)
 	gw->httpd = httpd_new(w, &conf);
 	if (gw->httpd == NULL || !gateway_adopt(gw))
 		return false;
+	certificates_give(gw->httpd, &gw->tls_version);
 	loop_timer_set(gw->observe, OBSERVE_US);
 	return true;
 }
