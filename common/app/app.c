@@ -30,7 +30,9 @@
 #include <unistd.h>
 
 #include "app/app_args.h"
+#include "app/hold.h"
 #include "app/log.h"
+#include "app/manager.h"
 #include "app/metrics.h"
 #include "base/clock.h"
 
@@ -74,6 +76,7 @@ struct app {
 	STAILQ_HEAD(, ready) readies; /* owned */
 };
 
+static void say_ready(const struct app *app);
 static void prepare_process(const struct app_desc *desc);
 static void app_init(struct app *app, const struct app_desc *desc);
 static void app_fini(struct app *app);
@@ -93,13 +96,14 @@ app_main(int argc, char **argv, const struct app_desc *desc)
 	struct app app;
 	int status;
 
+	if (hold_is_wanted(argc, argv))
+		return hold_run(desc->name, argv);
 	prepare_process(desc);
 	if (!app_args_load(argc, argv, desc))
 		return 0; /* --help and the like: all was said */
 	app_init(&app, desc);
 	if ((desc->start == NULL || desc->start(&app)) && start_workers(&app))
-		log_info(
-		    "started: version %s, %d workers", ONRUSH_VERSION, app.slot_count);
+		say_ready(&app);
 	else
 		app_stop(&app, 1);
 	run_until_stopped(&app);
@@ -112,6 +116,20 @@ app_main(int argc, char **argv, const struct app_desc *desc)
 	app_fini(&app);
 	conf_free(desc->conf, desc->conf_count, desc->settings);
 	return status;
+}
+
+/* Workers listen: who started us may let go of the copy before this one. */
+static void
+say_ready(const struct app *app)
+{
+	int unused = manager_drop_sockets();
+
+	if (unused > 0)
+		log_warn("%d sockets that were handed over are of no address that is "
+			 "listened on: closed",
+		    unused);
+	log_info("started: version %s, %d workers", ONRUSH_VERSION, app->slot_count);
+	manager_say("READY=1");
 }
 
 /* --- the process ---------------------------------------------------------------------
@@ -135,7 +153,9 @@ prepare_process(const struct app_desc *desc)
 	sigset_t set;
 
 	mallopt(M_ARENA_MAX, ARENAS);
+	manager_begin();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN); /* means something to app/hold.h only */
 	/* A shell starts background jobs with SIGINT ignored. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -345,6 +365,7 @@ supervise(void *arg)
 
 	while (!app_stopping(app))
 		await_event(app, INT64_MAX);
+	manager_say("STOPPING=1");
 	for (int i = 0; i < app->slot_count; i++)
 		loop_post(app->slots[i].worker.loop, &app->slots[i].drain);
 	until_us = clock_mono_us() + app->settings->drain_us;

@@ -2,6 +2,7 @@
  * The life of a process: settings, workers, ready, drain on SIGTERM or SIGINT, stop.
  *
  *   main ── app_main(argc, argv, &desc)
+ *            ├─ --hold: another life, see app/hold.h
  *            ├─ --help, --version, --check, --settings, --settings-markdown: done here
  *            │  (--check with desc->check, if there is more to check than settings)
  *            ├─ desc->start            once, on the main thread; connects nothing yet

@@ -118,16 +118,20 @@ check(const struct app_desc *desc)
 static void
 print_help(const struct app_desc *desc)
 {
-	printf("onrush-%s %s: %s\n\n"
-	       "  --config FILE        read settings from FILE too, KEY=VALUE lines; may "
-	       "be\n"
-	       "                       given several times, the last one wins\n"
-	       "  --check              check the settings, print \"ok\"\n"
-	       "  --settings           print the settings that are in force\n"
-	       "  --settings-markdown  print the settings that there are, as Markdown\n"
-	       "  --version            print the version\n"
-	       "  --help               print this\n\n"
-	       "Settings come from the environment, which wins, and from the files:\n\n",
+	printf(
+	    "onrush-%s %s: %s\n\n"
+	    "  --config FILE        read settings from FILE too, KEY=VALUE lines; may "
+	    "be\n"
+	    "                       given several times, the last one wins\n"
+	    "  --hold               hold the listening sockets in a process of their "
+	    "own,\n"
+	    "                       which starts a new copy of the program on SIGUSR2\n"
+	    "  --check              check the settings, print \"ok\"\n"
+	    "  --settings           print the settings that are in force\n"
+	    "  --settings-markdown  print the settings that there are, as Markdown\n"
+	    "  --version            print the version\n"
+	    "  --help               print this\n\n"
+	    "Settings come from the environment, which wins, and from the files:\n\n",
 	    desc->name, ONRUSH_VERSION, desc->summary);
 	conf_print_help(desc->conf, desc->conf_count);
 }

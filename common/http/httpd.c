@@ -52,6 +52,7 @@ httpd_new(struct worker *w, const struct httpd_conf *conf)
 
 	httpd->worker = w;
 	httpd->conf = *conf;
+	TAILQ_INIT(&httpd->listeners);
 	LIST_INIT(&httpd->conns);
 	LIST_INIT(&httpd->live);
 	LIST_INIT(&httpd->spares);

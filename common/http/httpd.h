@@ -104,10 +104,19 @@ struct httpd_conf {
 			    * requests have rq->route == fallback_route */
 	const struct route *fallback_route; /* deadline, body limit and flags of those */
 	void *service;                      /* becomes rq->service */
+	bool no_metrics;                    /* do not answer /metrics */
 };
 
+/*
+ * Opens all that a server of this kind listens with, for every worker. Optional: for the
+ * main thread, before the process gives its privileges away. False, with an error logged.
+ */
+bool httpd_listen(const struct httpd_settings *settings,
+    const struct httpd_opening *opening, int workers) MUST_USE;
+
 /* Listens. NULL when it cannot, with an error logged that names the address. The routes
- * /healthz, /readyz and /metrics are always there, before all others. */
+ * /healthz, /readyz and /metrics are always there, before all others; but /metrics can be
+ * left to another server of the process. */
 struct httpd *httpd_new(struct worker *w, const struct httpd_conf *conf);
 
 /* Routes that replace the others of a server while it runs. */

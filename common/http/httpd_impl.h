@@ -175,12 +175,9 @@ struct exchange {
 /* --- the server ----------------------------------------------------------------------
  */
 
-enum {
-	LISTENERS_MAX = 3
-};
-
 /* A socket that is listened on. */
 struct listener {
+	TAILQ_ENTRY(listener) link;
 	struct httpd *httpd;      /* borrowed */
 	struct loop_io *io;       /* owned */
 	struct loop_timer *pause; /* owned; until accepting is tried again */
@@ -220,6 +217,7 @@ struct route_set {
 	struct slot *slots; /* owned: built-in, the program's, the last is for what none
 			     * matches */
 	size_t slot_count;
+	size_t ops;                    /* of them, the first, are built-in */
 	struct path_tree *tree;        /* owned; of indices into slots */
 	struct loop_waits **deadlines; /* owned; one per length, at most slot_count */
 	size_t deadline_count;
@@ -239,8 +237,7 @@ struct httpd {
 	struct httpd_conf conf;
 	struct httpd_metrics metrics;
 
-	struct listener listeners[LISTENERS_MAX];
-	size_t listener_count;
+	TAILQ_HEAD(, listener) listeners; /* owned */
 	struct loop_waits *heads; /* owned, like the next five: time-outs of conns */
 	struct loop_waits *bodies, *idles, *writes, *lingers, *drains;
 	struct opening opening;
@@ -333,7 +330,7 @@ void route_miss(struct exchange *x);
 void route_put(struct exchange *x);
 void route_count(const struct exchange *x, int status, int64_t took_us);
 
-/* httpd_ops.c */
+/* httpd_ops.c; the last is /metrics */
 enum {
 	OPS_ROUTES = 3
 };

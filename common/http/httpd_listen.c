@@ -1,75 +1,116 @@
 /*
- * Listening and accepting. A port is shared by the workers through SO_REUSEPORT: the
- * kernel deals connections out. A path is one socket for all of them: each takes one
+ * Listening, with sockets of sockets.h, and accepting. A port is shared by the workers:
+ * the kernel deals connections out. A path is one socket for all of them: each takes one
  * connection in a turn, so that a burst of them does not all go to the worker that wakes
  * first.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/log.h"
 #include "http/httpd_impl.h"
+#include "http/sockets.h"
 
 enum {
-	BACKLOG = 4096,
-	ACCEPT_MAX = 128,  /* in one turn, so that others get theirs */
-	PAUSE_US = 100000, /* without descriptors */
+	ACCEPT_MAX = 128,   /* in one turn, so that others get theirs */
+	ACCEPT_LAST = 4096, /* before listening ends */
+	ADDRESSES = 3,      /* of one server */
+	PAUSE_US = 100000,  /* without descriptors */
+};
+
+/* What a server listens at. */
+struct address {
+	const char *setting, *text; /* borrowed */
+	bool tls;
 };
 
 static void on_accept(void *arg, unsigned ready);
 static void on_pause(void *arg);
 
-static bool
-open_one(struct httpd *httpd, const char *setting, const char *address, bool tls)
+static void
+add_listener(struct httpd *httpd, int fd, bool tls)
 {
-	struct listener *l = &httpd->listeners[httpd->listener_count];
+	struct listener *l = xcalloc(1, sizeof(*l));
 	struct loop *loop = httpd->worker->loop;
-	struct net_addr addr;
-	char why[256];
 
-	ASSERT(httpd->listener_count < LISTENERS_MAX);
-	if (net_resolve(address, &addr, 1, why, sizeof(why)) == 0) {
-		log_error("cannot listen on %s=%s: %s", setting, address, why);
-		return false;
-	}
-	l->fd = net_listen(&addr, BACKLOG);
-	if (l->fd < 0) {
-		log_error(
-		    "cannot listen on %s=%s: %s", setting, address, strerror(errno));
-		return false;
-	}
 	l->httpd = httpd;
+	l->fd = fd;
 	l->tls = tls;
-	l->most = net_is_path(&addr) ? 1 : ACCEPT_MAX;
-	l->io = loop_io_new(loop, l->fd, on_accept, l);
+	l->most = net_at_path(fd) ? 1 : ACCEPT_MAX;
+	l->io = loop_io_new(loop, fd, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);
 	loop_io_want(l->io, LOOP_READ);
-	httpd->listener_count++;
-	return true;
+	TAILQ_INSERT_TAIL(&httpd->listeners, l, link);
+}
+
+static bool
+open_one(struct httpd *httpd, const struct address *at)
+{
+	const struct worker *w = httpd->worker;
+	int fds[SOCKETS_SHARE];
+	size_t count =
+	    sockets_take(at->setting, at->text, w->index, app_workers(w->app), fds);
+
+	for (size_t i = 0; i < count; i++)
+		add_listener(httpd, fds[i], at->tls);
+	return count > 0;
+}
+
+/* Fills `out`; how many there are. */
+static size_t
+list_addresses(const struct httpd_settings *settings, const struct httpd_opening *opening,
+    struct address out[ADDRESSES])
+{
+	size_t count = 0;
+
+	out[count++] = (struct address){ "ONRUSH_LISTEN", settings->listen, false };
+	if (settings->listen_too[0] != '\0')
+		out[count++] =
+		    (struct address){ "ONRUSH_LISTEN_TOO", settings->listen_too, false };
+	if (opening != NULL && opening->tls_listen[0] != '\0')
+		out[count++] =
+		    (struct address){ "ONRUSH_TLS_LISTEN", opening->tls_listen, true };
+	return count;
+}
+
+bool
+httpd_listen(const struct httpd_settings *settings, const struct httpd_opening *opening,
+    int workers)
+{
+	struct address all[ADDRESSES];
+	size_t count = list_addresses(settings, opening, all);
+	bool ok = true;
+
+	for (size_t i = 0; i < count && ok; i++)
+		ok = sockets_open(all[i].setting, all[i].text, workers);
+	return ok;
 }
 
 bool
 listeners_open(struct httpd *httpd)
 {
-	const struct httpd_settings *settings = httpd->conf.settings;
-	const struct httpd_opening *opening = httpd->conf.opening;
-	const char *tls = opening == NULL ? "" : opening->tls_listen;
+	struct address all[ADDRESSES];
+	size_t count = list_addresses(httpd->conf.settings, httpd->conf.opening, all);
+	bool ok = true;
 
-	return open_one(httpd, "ONRUSH_LISTEN", settings->listen, false) &&
-	       (settings->listen_too[0] == '\0' ||
-		   open_one(httpd, "ONRUSH_LISTEN_TOO", settings->listen_too, false)) &&
-	       (tls[0] == '\0' || open_one(httpd, "ONRUSH_TLS_LISTEN", tls, true));
+	for (size_t i = 0; i < count && ok; i++)
+		ok = open_one(httpd, &all[i]);
+	return ok;
 }
 
 void
 listeners_close(struct httpd *httpd)
 {
-	while (httpd->listener_count > 0) {
-		struct listener *l = &httpd->listeners[--httpd->listener_count];
+	struct listener *l;
 
+	while ((l = TAILQ_FIRST(&httpd->listeners)) != NULL) {
+		TAILQ_REMOVE(&httpd->listeners, l, link);
 		loop_timer_free(l->pause);
 		loop_io_free(l->io);
-		net_unlisten(l->fd);
+		close(l->fd);
+		free(l);
 	}
 }
 
@@ -124,13 +165,15 @@ on_accept(void *arg, unsigned ready UNUSED)
 void
 listeners_drain(struct httpd *httpd)
 {
-	for (size_t i = 0; i < httpd->listener_count; i++)
-		accept_some(&httpd->listeners[i], BACKLOG);
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &httpd->listeners, link)
+		accept_some(l, ACCEPT_LAST);
 	listeners_close(httpd);
 }
 
 int
 httpd_port(const struct httpd *httpd)
 {
-	return net_port(httpd->listeners[0].fd);
+	return net_port(TAILQ_FIRST(&httpd->listeners)->fd);
 }

@@ -75,9 +75,10 @@ new_set(struct httpd *httpd, const struct httpd_routes *routes)
 	set->users = 1;
 	set->job.run = on_unused;
 	set->tree = path_tree_new();
+	set->ops = conf->no_metrics ? OPS_ROUTES - 1 : OPS_ROUTES;
 	set->slots = xcalloc(max, sizeof(*set->slots));
 	set->deadlines = xcalloc(max, sizeof(struct loop_waits *));
-	for (size_t i = 0; i < OPS_ROUTES; i++) {
+	for (size_t i = 0; i < set->ops; i++) {
 		add_slot(set, &ops_routes[i], ops_routes[i].first);
 		set->slots[i].always = true;
 	}
@@ -188,7 +189,7 @@ visit(void *arg, size_t i)
 	const struct route_set *set = s->x->httpd->routes;
 	const struct slot *slot = &set->slots[i];
 
-	if (i >= OPS_ROUTES && set->source.fits != NULL &&
+	if (i >= set->ops && set->source.fits != NULL &&
 	    !set->source.fits(slot->route, &s->x->head))
 		return false;
 	s->known = true;
@@ -279,7 +280,7 @@ list_method(void *arg, size_t i)
 	const struct route_set *set = x->httpd->routes;
 	const struct route *route = set->slots[i].route;
 
-	if (i >= OPS_ROUTES && set->source.fits != NULL &&
+	if (i >= set->ops && set->source.fits != NULL &&
 	    !set->source.fits(route, &x->head))
 		return false;
 	if (buf_size(text) > 0)

@@ -22,7 +22,6 @@
 enum {
 	HOST_SIZE = 256,
 	PORT_SIZE = 6,
-	ADDRESSES = 4, /* with a port, that a process listens at */
 };
 
 /* Splits "host:port" at the last colon; the brackets of an IPv6 address are dropped. */
@@ -137,34 +136,37 @@ bind_shared(const struct net_addr *addr, int backlog)
 }
 
 int
-net_listen(const struct net_addr *addr, int backlog)
+net_listen(const struct net_addr *addr, int backlog, bool join)
 {
-	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-	/* Guarded by mutex; those that were found free last. */
-	static struct net_addr ours[ADDRESSES];
-	static size_t next;
-	bool known = false;
-	int fd = -1;
-
 	if (net_is_path(addr))
 		return net_unix_listen(addr, backlog);
-	pthread_mutex_lock(&mutex);
-	for (size_t i = 0; i < ADDRESSES; i++)
-		known |= ours[i].size == addr->size &&
-			 memcmp(&ours[i].sa, &addr->sa, addr->size) == 0;
-	if (known || is_free(addr))
-		fd = bind_shared(addr, backlog);
-	if (fd >= 0 && !known)
-		ours[next++ % ADDRESSES] = *addr;
-	pthread_mutex_unlock(&mutex);
-	return fd;
+	return join || is_free(addr) ? bind_shared(addr, backlog) : -1;
 }
 
-void
-net_unlisten(int fd)
+bool
+net_listens_at(int fd, const struct net_addr *addr)
 {
-	net_unix_unlisten(fd);
-	close(fd);
+	struct net_addr at = { .size = sizeof(at.sa) };
+	socklen_t size = sizeof(int);
+	int on = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) != 0 || on == 0 ||
+	    getsockname(fd, (struct sockaddr *)&at.sa, &at.size) != 0 ||
+	    at.sa.ss_family != addr->sa.ss_family)
+		return false;
+	if (net_is_path(&at))
+		return net_unix_same(&at, addr);
+	return at.size == addr->size && memcmp(&at.sa, &addr->sa, at.size) == 0;
+}
+
+bool
+net_at_path(int fd)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t size = sizeof(sa);
+
+	return getsockname(fd, (struct sockaddr *)&sa, &size) == 0 &&
+	       sa.ss_family == AF_UNIX;
 }
 
 int
@@ -229,6 +231,12 @@ net_port(int fd)
 		return 0;
 	/* The port is at the same place in both families. */
 	return ntohs(((const struct sockaddr_in *)(const void *)&sa)->sin_port);
+}
+
+void
+net_set_port(struct net_addr *addr, int port)
+{
+	((struct sockaddr_in *)(void *)&addr->sa)->sin_port = htons((uint16_t)port);
 }
 
 bool

@@ -30,10 +30,15 @@ size_t net_resolve(
 /* Is it a path? */
 bool net_is_path(const struct net_addr *addr) MUST_USE;
 
-/* A non-blocking listening socket for one of the workers, which share the port
- * (SO_REUSEPORT) or the path (one socket); -1 and errno. net_unlisten closes it. */
-int net_listen(const struct net_addr *addr, int backlog);
-void net_unlisten(int fd);
+/* A non-blocking listening socket; -1 and errno. The first of an address fails when
+ * another process listens there; the others `join` it: they share its port
+ * (SO_REUSEPORT). A path has one socket only. */
+int net_listen(const struct net_addr *addr, int backlog, bool join);
+
+/* Is it a stream socket that listens at this address? */
+bool net_listens_at(int fd, const struct net_addr *addr) MUST_USE;
+/* Is it bound to a path? */
+bool net_at_path(int fd) MUST_USE;
 
 /* A non-blocking socket that is being connected; writable when that has ended. -1 and
  * errno. */
@@ -51,6 +56,7 @@ void net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE]);
 
 /* The port a socket is bound to. */
 int net_port(int fd);
+void net_set_port(struct net_addr *addr, int port);
 
 /* errno after recv or send says only "not now". */
 bool net_again(int error) MUST_USE;

@@ -1,8 +1,6 @@
 #include "http/net_unix.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,14 +10,6 @@
 #include "base/str.h"
 
 #define PREFIX "unix:"
-
-/* The path that this process listens on: one, as every program has one server. */
-static struct {
-	pthread_mutex_t mutex;
-	struct sockaddr_un at;
-	int fd;     /* owned; what the workers have copies of; -1: none */
-	int copies; /* that have not been given up */
-} ours = { .mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
 bool
 net_unix_is(const char *address)
@@ -81,54 +71,24 @@ bind_path(int fd, const struct sockaddr_un *un)
 	       bind(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
 }
 
-/* Makes the socket that the workers get copies of. */
-static bool
-open_socket(const struct sockaddr_un *un, int backlog)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), saved;
-
-	if (fd >= 0 && bind_path(fd, un) && listen(fd, backlog) == 0) {
-		ours.at = *un;
-		ours.fd = fd;
-		return true;
-	}
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return false;
-}
-
 int
 net_unix_listen(const struct net_addr *addr, int backlog)
 {
 	const struct sockaddr_un *un = (const void *)&addr->sa;
-	int fd = -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), saved;
 
-	pthread_mutex_lock(&ours.mutex);
-	if (ours.fd >= 0 && strcmp(ours.at.sun_path, un->sun_path) != 0)
-		errno = EADDRINUSE;
-	else if (ours.fd >= 0 || open_socket(un, backlog))
-		fd = fcntl(ours.fd, F_DUPFD_CLOEXEC, 0);
-	if (fd >= 0)
-		ours.copies++;
-	pthread_mutex_unlock(&ours.mutex);
-	return fd;
+	if (fd < 0 || (bind_path(fd, un) && listen(fd, backlog) == 0))
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
-void
-net_unix_unlisten(int fd)
+bool
+net_unix_same(const struct net_addr *a, const struct net_addr *b)
 {
-	struct sockaddr_storage sa = { 0 };
-	socklen_t size = sizeof(sa);
+	const struct sockaddr_un *x = (const void *)&a->sa, *y = (const void *)&b->sa;
 
-	if (getsockname(fd, (struct sockaddr *)&sa, &size) != 0 ||
-	    sa.ss_family != AF_UNIX)
-		return;
-	pthread_mutex_lock(&ours.mutex);
-	if (--ours.copies == 0) {
-		close(ours.fd);
-		ours.fd = -1;
-	}
-	pthread_mutex_unlock(&ours.mutex);
+	return strcmp(x->sun_path, y->sun_path) == 0;
 }

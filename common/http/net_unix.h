@@ -1,7 +1,7 @@
 /*
  * Addresses that are paths: sockets between programs of one host, which cost about a
  * third less than TCP over loopback. A path has no SO_REUSEPORT: the workers of a process
- * listen on copies of one socket, and the last that goes takes it with it.
+ * listen with copies of one descriptor.
  *
  * For net.c only; what everybody else calls is in net.h.
  */
@@ -17,12 +17,11 @@ bool net_unix_is(const char *address) MUST_USE;
 bool net_unix_resolve(
     const char *address, struct net_addr *out, char *err, size_t err_size) MUST_USE;
 
-/* A copy of this process's socket at the path, which the first call makes. What a
- * process that is gone has left there is replaced; -1 and EADDRINUSE when another one
- * listens. */
+/* A socket at the path. What a process that is gone has left there is replaced; -1 and
+ * EADDRINUSE when another one listens. */
 int net_unix_listen(const struct net_addr *addr, int backlog);
 
-/* `fd`, which its owner closes next, is not listened on any more. Others are ignored. */
-void net_unix_unlisten(int fd);
+/* Have two addresses of this kind the same path? */
+bool net_unix_same(const struct net_addr *a, const struct net_addr *b) MUST_USE;
 
 #endif

@@ -9,6 +9,7 @@
 #include "gateway/pages.h"
 #include "gateway/routing.h"
 #include "gateway/server_list.h"
+#include "http/sockets.h"
 
 #define OBSERVE_US (1 * CLOCK_US_PER_SEC)
 
@@ -81,10 +82,10 @@ find_queues(void)
 static bool
 start(struct app *app)
 {
-	(void)app;
 	pages_init();
 	find_queues();
-	return certificates_start(&settings.tls) && routing_start(&settings) &&
+	return httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
+	       certificates_start(&settings.tls) && routing_start(&settings) &&
 	       passes_start(&settings.passes, &queues);
 }
 
@@ -102,6 +103,7 @@ stop(struct app *app)
 	(void)app;
 	routing_stop();
 	certificates_stop();
+	sockets_close();
 }
 
 static void

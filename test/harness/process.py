@@ -26,13 +26,13 @@ class Process:
         self.popen = None
         self.ended_by_test = False
 
-    def start(self, settings):
+    def start(self, settings, options=()):
         env = {"PATH": os.environ["PATH"], **settings}
         env["ASAN_OPTIONS"] = "detect_leaks=1:abort_on_error=0:exitcode=99"
         env["UBSAN_OPTIONS"] = "print_stacktrace=1"
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(
-                guarded([str(self.binary)], "KILL"),
+                guarded([str(self.binary), *map(str, options)], "KILL"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -50,16 +50,18 @@ class World:
 
     # --- programs --------------------------------------------------------------------
 
-    def start(self, *names, wait=True, **settings):
+    def start(self, *names, wait=True, options=(), **settings):
         """Starts programs, or copies of one ("coupon-publisher-1"), with these settings
-        besides the usual ones, and waits until all are ready. Gives the last."""
+        besides the usual ones and these options of the command line, and waits until all
+        are ready. Gives the last."""
         for name in names:
             process = self.processes.get(name)
             assert process is None or not process.alive(), f"{name} runs already"
             if process is None:
                 process = Process(name, self._binary(name), self.port(name), self.dir)
                 self.processes[name] = process
-            process.start(self.settings(name) | {k: str(v) for k, v in settings.items()})
+            more = {k: str(v) for k, v in settings.items()}
+            process.start(self.settings(name) | more, options)
         if wait:
             for name in names:
                 self.processes[name].wait()

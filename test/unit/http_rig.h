@@ -49,6 +49,12 @@ worker_drained(struct worker *w)
 	rig->drained = true;
 }
 
+int
+app_workers(const struct app *app UNUSED)
+{
+	return 1;
+}
+
 static atomic_bool rig_ready = true;
 
 bool

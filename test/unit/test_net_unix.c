@@ -63,20 +63,22 @@ test_addresses(void **state)
 	assert_int_equal(net_resolve(longest, &addr, 1, err, sizeof(err)), 0);
 }
 
-/* The workers share one socket, which is there until the last has given it up. */
+/* It is there until it is closed, and there is one at a time. */
 static void
-test_workers_share_it(void **state)
+test_one_listens(void **state)
 {
 	(void)state;
 	struct net_addr addr = at(address), other = at("unix:/tmp/onrush-another.sock");
-	int first = net_listen(&addr, BACKLOG), second = net_listen(&addr, BACKLOG);
+	int fd = net_listen(&addr, BACKLOG, false);
 
-	assert_true(first >= 0 && second >= 0 && first != second);
-	assert_int_equal(net_listen(&other, BACKLOG), -1);
+	assert_true(fd >= 0);
+	assert_int_equal(net_listen(&addr, BACKLOG, false), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	net_unlisten(first);
+	assert_true(net_at_path(fd));
+	assert_true(net_listens_at(fd, &addr));
+	assert_false(net_listens_at(fd, &other));
 	assert_true(can_connect(&addr));
-	net_unlisten(second);
+	close(fd);
 	assert_false(can_connect(&addr));
 	assert_int_equal(errno, ECONNREFUSED);
 }
@@ -89,7 +91,7 @@ listen_in_child(const struct net_addr *addr)
 
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(net_listen(addr, BACKLOG) >= 0 ? 0 : errno);
+		_exit(net_listen(addr, BACKLOG, false) >= 0 ? 0 : errno);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
@@ -105,9 +107,9 @@ test_other_processes(void **state)
 	int fd, file;
 
 	assert_int_equal(listen_in_child(&addr), 0); /* and leaves it behind */
-	fd = net_listen(&addr, BACKLOG);
+	fd = net_listen(&addr, BACKLOG, false);
 	assert_true(fd >= 0);
-	net_unlisten(fd);
+	close(fd);
 
 	int theirs = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(unlink(address + 5) == 0);
@@ -240,7 +242,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_workers_share_it),
+		cmocka_unit_test(test_one_listens),
 		cmocka_unit_test(test_other_processes),
 		cmocka_unit_test(test_a_server_at_both),
 		cmocka_unit_test(test_a_client),

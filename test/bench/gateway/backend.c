@@ -137,7 +137,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	for (int64_t i = 0; i < threads; i++) {
-		servers[i].fd = net_listen(&address, BACKLOG);
+		servers[i].fd = net_listen(&address, BACKLOG, i > 0);
 		if (servers[i].fd < 0) {
 			perror("onrush-bench-backend: it cannot listen");
 			return 1;
