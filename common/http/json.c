@@ -286,6 +286,12 @@ json_has(const struct json *object, const char *name)
 	return object != NULL && find(object, name) != NULL;
 }
 
+bool
+json_has_array(const struct json *object, const char *name)
+{
+	return object != NULL && cJSON_IsArray(find(object, name));
+}
+
 const struct json *
 json_first(const struct json *array)
 {

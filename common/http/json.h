@@ -65,6 +65,8 @@ const struct json *json_array(struct json_reader *r, const struct json *object,
     const char *name, size_t min, size_t max);
 /* The object has a member of this name that is not null. */
 bool json_has(const struct json *object, const char *name);
+/* …and that one is an array. */
+bool json_has_array(const struct json *object, const char *name);
 /* Walks an array: the first element, then the next; NULL at the end. */
 const struct json *json_first(const struct json *array);
 const struct json *json_next(const struct json *element);

@@ -76,6 +76,7 @@ gateway_free(struct gateway *gw)
 	loop_timer_free(gw->observe);
 	httpd_free(httpd);
 	passes_free(gw->passes);
+	limits_free(gw->limits);
 	LIST_FOREACH (o, &gw->outlets, link) {
 		upstream_free(o->upstream);
 		o->upstream = NULL;

@@ -17,6 +17,7 @@
 
 #include "app/app.h"
 #include "gateway/certificates.h"
+#include "gateway/limits.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
 #include "gateway/upstream.h"
@@ -33,6 +34,7 @@ struct gateway_settings {
 	struct certificates_settings tls;
 	struct upstream_settings upstream;
 	struct passes_settings passes;
+	struct limits_settings limits;
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };
@@ -72,6 +74,7 @@ struct gateway {
 	struct worker *worker;       /* borrowed */
 	LIST_HEAD(, outlet) outlets; /* owned */
 	struct passes *passes;       /* owned; NULL: nobody needs one */
+	struct limits *limits;       /* owned */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	uint64_t version;            /* of the routes that were adopted last */

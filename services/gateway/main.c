@@ -31,6 +31,7 @@ static const struct conf_item items[] = {
 	GATEWAY_CONF_ITEMS,
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
 	PASSES_CONF_ITEMS(struct gateway_settings, passes),
+	LIMITS_CONF_ITEMS(struct gateway_settings, limits),
 };
 
 static const struct app_desc desc = {
@@ -58,6 +59,7 @@ static bool
 check(char *err, size_t err_size)
 {
 	return certificates_check(&settings.tls, err, err_size) &&
+	       limits_check_settings(&settings.limits, err, err_size) &&
 	       routing_check(&settings, err, err_size);
 }
 
@@ -85,8 +87,9 @@ start(struct app *app)
 	pages_init();
 	find_queues();
 	return httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
-	       certificates_start(&settings.tls) && routing_start(&settings) &&
-	       passes_start(&settings.passes, &queues);
+	       certificates_start(&settings.tls) &&
+	       limits_start(&settings.limits, app_workers(app)) &&
+	       routing_start(&settings) && passes_start(&settings.passes, &queues);
 }
 
 static void
@@ -120,6 +123,7 @@ on_observe(void *arg)
 		certificates_watch();
 	LIST_FOREACH (o, &gw->outlets, link)
 		upstream_observe(o->upstream);
+	limits_observe(gw->limits);
 	loop_timer_set(gw->observe, OBSERVE_US);
 }
 
@@ -138,6 +142,7 @@ worker_start(struct worker *w)
 	gw->settings = &settings;
 	LIST_INIT(&gw->outlets);
 	gw->observe = loop_timer_new(w->loop, on_observe, gw);
+	gw->limits = limits_new(&settings.limits, w);
 	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;

@@ -238,7 +238,8 @@ conclude(
 	if (c->shown == SHOWN_PASS) {
 		line_copy_note_seen(c->copy, line_place(v, c->pass.ticket));
 		c->visit->pass = &c->pass;
-		c->visit->user_id = c->pass.user_id;
+		if (c->visit->user_id == 0)
+			c->visit->user_id = c->pass.user_id;
 	}
 	return visit_go_on(rq);
 }

@@ -20,7 +20,7 @@ static void check_twins(struct route_reader *r, const struct route_row *row);
 struct route_file *
 route_file_parse(str text, route_setting *setting, char *err, size_t err_size)
 {
-	static const char *const members[] = { "services", "routes" };
+	static const char *const members[] = { "services", "limits", "routes" };
 	struct route_file *file = xcalloc(1, sizeof(*file));
 	struct route_reader r = { .text = text, .file = file, .setting = setting };
 
@@ -32,6 +32,7 @@ route_file_parse(str text, route_setting *setting, char *err, size_t err_size)
 	if (!route_failed(&r))
 		route_check_names(&r, r.json.root, members, ARRAY_LEN(members));
 	read_services(&r);
+	route_read_limits(&r);
 	read_routes(&r);
 	json_close(&r.json);
 	if (err[0] == '\0')
@@ -107,8 +108,8 @@ route_check_names(struct route_reader *r, const struct json *object,
 /* --- services ------------------------------------------------------------------------
  */
 
-static size_t
-count_members(const struct json *value)
+size_t
+route_members(const struct json *value)
 {
 	size_t count = 0;
 
@@ -126,7 +127,7 @@ read_services(struct route_reader *r)
 	if (route_failed(r))
 		return;
 	services = json_object(&r->json, r->json.root, "services");
-	count = count_members(services);
+	count = route_members(services);
 	if (route_failed(r) || count == 0 || count > ROUTE_FILE_SERVICES) {
 		route_fail(
 		    r, "\"services\" must have 1 to %d members", ROUTE_FILE_SERVICES);
@@ -144,8 +145,8 @@ read_services(struct route_reader *r)
 	r->part = NULL;
 }
 
-static bool
-is_name(str s)
+bool
+route_is_name(str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') ||
@@ -179,7 +180,7 @@ read_service(struct route_reader *r, const struct json *member)
 	size_t count;
 	str servers;
 
-	if (!is_name(json_name(member)))
+	if (!route_is_name(json_name(member)))
 		route_fail(r,
 		    "a service's name must be 1 to %d small letters, digits or hyphens",
 		    ROUTE_NAME_BYTES);
@@ -209,7 +210,7 @@ read_routes(struct route_reader *r)
 	if (route_failed(r))
 		return;
 	file->rows =
-	    arena_alloc(file->arena, count_members(routes) * sizeof(*file->rows));
+	    arena_alloc(file->arena, route_members(routes) * sizeof(*file->rows));
 	r->part = "routes";
 	r->index = 0;
 	for (m = json_first(routes); m != NULL && !route_failed(r); m = json_next(m)) {

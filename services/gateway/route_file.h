@@ -5,7 +5,8 @@
  * with the place. A member "//" is a comment.
  *
  *   text ──route_file_parse──> route_file ─owns─> services: name, list of servers
- *                                          └───> routes: pattern, service, target, limits
+ *                          ├───> limits: name, rate, burst
+ *                          └───> routes: pattern, service, target, limits
  *
  * Pure: no look-ups, no clock.
  */
@@ -19,6 +20,24 @@ enum {
 	ROUTE_FILE_SERVICES = 32,
 	ROUTE_FILE_ROUTES = 1000,
 	ROUTE_STEPS = 6, /* of a request, at most: see visit.h */
+	ROUTE_FILE_LIMITS = 32,
+	ROUTE_LIMITS = 4, /* of one route */
+};
+
+/* What has a bucket of its own under a limit. */
+enum limit_per {
+	LIMIT_PER_ADDRESS,
+	LIMIT_PER_USER,  /* who is not known does not count */
+	LIMIT_PER_ROUTE, /* all requests for the routes that name it, together */
+};
+
+struct limit_class;
+
+/* A rate limit: `rate` requests a second, `burst` at once. */
+struct route_limit {
+	const char *name;
+	enum limit_per per;
+	int64_t rate, burst;
 };
 
 struct service;
@@ -41,6 +60,12 @@ struct route_row {
 	int rest;   /* index of the {…...}, which goes along as it came; -1: none */
 	bool retry; /* may be sent again when it fails and that is harmless */
 	bool pass;  /* needs a pass of the waiting line */
+	const struct route_limit *limits[ROUTE_LIMITS]; /* of the file */
+	size_t limit_count;
+	/* What limits_resolve makes of them, with the limit of every address: first those
+	 * that are taken from before the pass is looked at. For ever. */
+	const struct limit_class *classes[1 + ROUTE_LIMITS];
+	size_t early_count, class_count;
 };
 
 struct route_service {
@@ -52,6 +77,8 @@ struct route_file {
 	struct arena *arena; /* owned; holds all that follows */
 	struct route_service *services;
 	size_t service_count;
+	struct route_limit *limits;
+	size_t limit_count;
 	struct route_row *rows; /* in the order of the file */
 	size_t row_count;
 };

@@ -1,8 +1,9 @@
 /*
  * What the files that read a route file share and nobody else includes.
  *
- *   route_file.c  the file: services, the list of routes, what is wrong and where
- *   route_row.c   one route
+ *   route_file.c    the file: services, the list of routes, what is wrong and where
+ *   route_row.c     one route
+ *   route_limits.c  the limits, and which of them a route has
  *
  * The first thing that is wrong is noted; what is read after that is not used.
  */
@@ -40,6 +41,17 @@ void route_check_names(struct route_reader *r, const struct json *object,
 /* The next {…} of a pattern, with its name in *name and what is before it in *before;
  * false when there is none. */
 bool route_next_param(str *rest, str *before, str *name);
+
+/* How many members or elements it has. */
+size_t route_members(const struct json *value);
+/* 1 to ROUTE_NAME_BYTES small letters, digits and hyphens? */
+bool route_is_name(str s);
+
+/* Reads the member "limits" of the file, which may be absent. */
+void route_read_limits(struct route_reader *r);
+/* Reads the member "limit" of a route, which may be absent. */
+void route_read_row_limits(
+    struct route_reader *r, const struct json *object, struct route_row *row);
 
 /* Reads a row of the list into *row, zeroed; it is not to be used when that failed. */
 void

@@ -140,7 +140,7 @@ void
 route_read_row(struct route_reader *r, const struct json *object, struct route_row *row)
 {
 	static const char *const names[] = { "method", "path", "host", "service",
-		"target", "deadline_ms", "body_bytes", "key", "retry", "pass" };
+		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit" };
 	struct json_reader *json = &r->json;
 	bool safe;
 	str path;
@@ -164,5 +164,6 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 	row->retry = json_bool_or(json, object, "retry", true);
 	row->pass = json_bool_or(json, object, "pass", false);
 	read_key(r, object, row);
+	route_read_row_limits(r, object, row);
 	read_target(r, row, read_path(r, object, "target", path));
 }

@@ -39,6 +39,7 @@ routes_new(struct route_file *file, const struct route_table *before,
 	for (size_t i = 0; i < file->row_count; i++) {
 		struct route_row *row = &file->rows[i];
 
+		limits_resolve(row);
 		visit_plan(row);
 		row->behind = table->services[row->service];
 		table->routes[table->count++] = &row->route;

@@ -7,8 +7,12 @@ visit_plan(struct route_row *row)
 {
 	size_t count = 0;
 
+	if (row->early_count > 0)
+		row->steps[count++] = limits_check;
 	if (row->pass)
 		row->steps[count++] = passes_check;
+	if (row->class_count > row->early_count)
+		row->steps[count++] = limits_check_user;
 	row->steps[count++] = gateway_forward;
 	ASSERT(count <= ARRAY_LEN(row->steps));
 	row->route.first = visit_begin;

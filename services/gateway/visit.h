@@ -2,9 +2,10 @@
  * What the gateway knows of a request before it is forwarded, and the guards that it
  * passes on the way, in this order:
  *
- *   httpd ──> visit_begin ──> [identity] ──> [limits] ──> [pass] ──> gateway_forward
- *                                 │              │           │
- *                                 └──── an answer of its own ┘
+ *   httpd ──> visit_begin ──> [identity] ──> [limits] ──> [pass] ──> [limits per user]
+ *                                 │            │          │            │     │
+ *                                 └────────────┴─ answer ─┴────────────┘     v
+ *                                                                     gateway_forward
  *
  * Which guards a route has is decided when its table is made, so that one that it does
  * not need costs it nothing. A guard is a step: it answers, or it notes in the visit what
@@ -27,7 +28,8 @@ struct visit {
 	const struct pass *pass; /* in the arena; NULL: none was checked */
 };
 
-/* Chooses the steps of a row. When its table is made, before any request. */
+/* Chooses the steps of a row, whose limits are resolved. When its table is made, before
+ * any request. */
 void visit_plan(struct route_row *row);
 
 /* The first step of every route that leads to a service. */
