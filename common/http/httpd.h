@@ -126,6 +126,8 @@ struct httpd_routes {
 	size_t count;
 	/* May the request take this route, whose path it fits? NULL: yes. */
 	bool (*fits)(const struct route *route, const struct http_head *head);
+	/* What answers CORS preflights at the paths of the others; NULL: they are 405. */
+	const struct route *preflight;
 	/* No request has them any more; from the loop, at the end of its turn. */
 	void (*unused)(void *arg);
 	void *arg; /* borrowed until `unused` */

@@ -218,6 +218,7 @@ struct route_set {
 			     * matches */
 	size_t slot_count;
 	size_t ops;                    /* of them, the first, are built-in */
+	const struct slot *preflight;  /* one of them; NULL: there are none */
 	struct path_tree *tree;        /* owned; of indices into slots */
 	struct loop_waits **deadlines; /* owned; one per length, at most slot_count */
 	size_t deadline_count;

@@ -17,6 +17,7 @@ static void on_unused(struct loop_job *job);
 static void add_slot(struct route_set *set, const struct route *route, rq_step *first);
 static bool visit(void *arg, size_t i);
 static void take_slot(struct exchange *x, const struct slot *slot);
+static void take_alone(struct exchange *x, const struct slot *slot);
 static bool takes(const struct route *route, enum http_method method);
 static enum err unescape_params(struct exchange *x);
 static enum err authorize(struct exchange *x);
@@ -67,7 +68,7 @@ new_set(struct httpd *httpd, const struct httpd_routes *routes)
 {
 	struct route_set *set = xcalloc(1, sizeof(*set));
 	const struct httpd_conf *conf = &httpd->conf;
-	size_t max = OPS_ROUTES + routes->count + 1;
+	size_t max = OPS_ROUTES + routes->count + 2;
 
 	set->loop = httpd->worker->loop;
 	set->source = *routes;
@@ -88,6 +89,10 @@ new_set(struct httpd *httpd, const struct httpd_routes *routes)
 	}
 	for (size_t i = 0; i < set->slot_count; i++)
 		path_tree_add(set->tree, set->slots[i].route->pattern, i);
+	if (routes->preflight != NULL) {
+		set->preflight = &set->slots[set->slot_count];
+		add_slot(set, routes->preflight, routes->preflight->first);
+	}
 	if (conf->fallback != NULL)
 		add_slot(set, conf->fallback_route, conf->fallback);
 	else
@@ -199,14 +204,28 @@ visit(void *arg, size_t i)
 	return true;
 }
 
+/* Does a browser ask what a page of another origin may send (Fetch, 3.2.3)? */
+static bool
+is_preflight(const struct exchange *x)
+{
+	return x->httpd->routes->preflight != NULL && x->head.method == HTTP_OPTIONS &&
+	       http_header(&x->head, STR("origin")).n > 0 &&
+	       http_header(&x->head, STR("access-control-request-method")).n > 0;
+}
+
 enum err
 route_find(struct exchange *x)
 {
 	struct search search = { .x = x };
 	struct rq *rq = &x->rq;
 
-	if (!path_tree_find(x->httpd->routes->tree, rq->path, rq->params, visit, &search))
-		route_miss(x);
+	if (!path_tree_find(
+		x->httpd->routes->tree, rq->path, rq->params, visit, &search)) {
+		if (search.known && is_preflight(x))
+			take_alone(x, x->httpd->routes->preflight);
+		else
+			route_miss(x);
+	}
 	x->unlogged = (rq->route->flags & ROUTE_QUIET) != 0;
 	if (x->slot->first == NULL && !search.known)
 		return ERR_NOT_FOUND;
@@ -231,13 +250,20 @@ take_slot(struct exchange *x, const struct slot *slot)
 	slot->set->users++;
 }
 
+/* A slot without params. */
+static void
+take_alone(struct exchange *x, const struct slot *slot)
+{
+	memset(x->rq.params, 0, sizeof(x->rq.params));
+	take_slot(x, slot);
+}
+
 void
 route_miss(struct exchange *x)
 {
 	const struct route_set *set = x->httpd->routes;
 
-	memset(x->rq.params, 0, sizeof(x->rq.params));
-	take_slot(x, &set->slots[set->slot_count - 1]);
+	take_alone(x, &set->slots[set->slot_count - 1]);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "coupon/direct.h"
 #include "coupon/filter.h"
 #include "coupon/flights.h"
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 
@@ -77,12 +78,15 @@ begin(struct rq *rq, struct issue *issue, struct json_reader *r)
 {
 	struct service *s = rq->service;
 	struct coupon_request *request = &issue->flight.request;
+	enum err err;
 
 	rq->ctx = issue;
 	request->coupon_id = json_i64(r, r->root, "couponId", 1, INT64_MAX);
 	json_close(r);
 	if (r->err != ERR_OK)
 		return rq_fail_because(rq, r->err, "%s", r->why);
+	if ((err = caller_check(rq, request->user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	if (!identify(rq, issue))
 		return idempotency_refuse(rq);
 	issue->async =

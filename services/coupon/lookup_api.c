@@ -11,6 +11,7 @@
 #include "coupon/coupon_rules.h"
 #include "coupon/coupon_store.h"
 #include "coupon/receipt.h"
+#include "http/caller.h"
 #include "http/json.h"
 #include "store/rq_sql.h"
 
@@ -45,10 +46,13 @@ coupon_of_user(struct rq *rq)
 	struct service *s = rq->service;
 	struct pg_params p;
 	int64_t user_id;
+	enum err err;
 
 	if (!str_to_i64(rq->params[0], 1, INT64_MAX, &user_id))
 		return rq_fail_because(
 		    rq, ERR_BAD_PARAMETER, "The user's id must be a positive integer.");
+	if ((err = caller_check(rq, user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	pg_params_init(&p, rq->arena);
 	pg_add_i64(&p, user_id);
 	return rq_sql(rq, list_coupons, s->pg, &user_coupons, &p);

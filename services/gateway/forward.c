@@ -30,7 +30,6 @@ static const struct rq_stream_ops event_ops = { on_room, on_gone, on_drain };
 static const str forwarded[] = {
 	STR_INIT("content-type"),
 	STR_INIT("accept"),
-	STR_INIT("authorization"),
 	STR_INIT("idempotency-key"),
 	STR_INIT("prefer"),
 	STR_INIT("user-agent"),
@@ -53,8 +52,8 @@ static const str relayed[] = {
 
 enum {
 	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Request-Deadline-Ms,
-	 * X-Onrush-User and -Line */
-	OWN_HEADERS = 7,
+	 * Authorization, X-Onrush-User, -Line and -Client */
+	OWN_HEADERS = 9,
 };
 _Static_assert(
     ARRAY_LEN(forwarded) + OWN_HEADERS <= FORWARD_MAX_HEADERS, "room for all headers");
@@ -92,16 +91,22 @@ add_headers(struct forward *f, const struct rq *rq)
 	add_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
 }
 
-/* Whom the pass is of, for services that know what it may be used for. */
 static void
-add_holder(struct forward *f, struct arena *arena, const struct pass *pass)
+add_number(struct forward *f, struct arena *arena, str name, int64_t value)
 {
-	if (pass == NULL)
-		return;
-	add_header(f, STR("x-onrush-user"),
-	    str_of(arena_printf(arena, "%" PRId64, pass->user_id)));
-	add_header(
-	    f, STR("x-onrush-line"), str_of(arena_printf(arena, "%" PRId64, pass->line)));
+	add_header(f, name, str_of(arena_printf(arena, "%" PRId64, value)));
+}
+
+/* Who asks, as far as a token, a pass or a key has proven it: services compare. */
+static void
+add_caller(struct forward *f, const struct rq *rq, const struct visit *v)
+{
+	add_header(f, STR("authorization"), identity_authorization(rq, v));
+	add_header(f, STR("x-onrush-client"), v->client);
+	if (v->user_id != 0)
+		add_number(f, rq->arena, STR("x-onrush-user"), v->user_id);
+	if (v->pass != NULL)
+		add_number(f, rq->arena, STR("x-onrush-line"), v->pass->line);
 }
 
 /* An empty body is said to be empty (RFC 9110, 8.6). */
@@ -150,7 +155,7 @@ gateway_forward(struct rq *rq)
 	if (rq->body_streams)
 		forward_body_begin(f, rq);
 	add_headers(f, rq);
-	add_holder(f, rq->arena, visit->pass);
+	add_caller(f, rq, visit);
 	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
 }
 

@@ -45,6 +45,7 @@ gateway_adopt(struct gateway *gw)
 		.routes = a->table->routes,
 		.count = a->table->count,
 		.fits = routes_fit,
+		.preflight = cors_route(),
 		.unused = on_unused,
 		.arg = a,
 	};
@@ -77,6 +78,7 @@ gateway_free(struct gateway *gw)
 	httpd_free(httpd);
 	passes_free(gw->passes);
 	limits_free(gw->limits);
+	identity_free(gw->identity);
 	LIST_FOREACH (o, &gw->outlets, link) {
 		upstream_free(o->upstream);
 		o->upstream = NULL;

@@ -18,6 +18,8 @@
 #include "app/app.h"
 #include "gateway/certificates.h"
 #include "gateway/limits.h"
+#include "gateway/cors.h"
+#include "gateway/identity.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
 #include "gateway/upstream.h"
@@ -35,6 +37,8 @@ struct gateway_settings {
 	struct upstream_settings upstream;
 	struct passes_settings passes;
 	struct limits_settings limits;
+	struct identity_settings identity;
+	struct cors_settings cors;
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };
@@ -75,6 +79,7 @@ struct gateway {
 	LIST_HEAD(, outlet) outlets; /* owned */
 	struct passes *passes;       /* owned; NULL: nobody needs one */
 	struct limits *limits;       /* owned */
+	struct identity *identity;   /* owned; NULL: everybody is believed */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	uint64_t version;            /* of the routes that were adopted last */

@@ -32,6 +32,8 @@ static const struct conf_item items[] = {
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
 	PASSES_CONF_ITEMS(struct gateway_settings, passes),
 	LIMITS_CONF_ITEMS(struct gateway_settings, limits),
+	IDENTITY_CONF_ITEMS(struct gateway_settings, identity),
+	CORS_CONF_ITEMS(struct gateway_settings, cors),
 };
 
 static const struct app_desc desc = {
@@ -60,7 +62,9 @@ check(char *err, size_t err_size)
 {
 	return certificates_check(&settings.tls, err, err_size) &&
 	       limits_check_settings(&settings.limits, err, err_size) &&
-	       routing_check(&settings, err, err_size);
+	       routing_check(&settings, err, err_size) &&
+	       identity_check_files(&settings.identity, err, err_size) &&
+	       cors_check(&settings.cors, err, err_size);
 }
 
 /* Where the line's numbers are asked for: the servers that the setting names by address.
@@ -89,7 +93,8 @@ start(struct app *app)
 	return httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
 	       certificates_start(&settings.tls) &&
 	       limits_start(&settings.limits, app_workers(app)) &&
-	       routing_start(&settings) && passes_start(&settings.passes, &queues);
+	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
+	       identity_start(&settings.identity) && cors_start(&settings.cors);
 }
 
 static void
@@ -98,6 +103,7 @@ reload(struct app *app)
 	(void)app;
 	routing_reload();
 	certificates_reload();
+	credentials_reload();
 }
 
 static void
@@ -107,6 +113,7 @@ stop(struct app *app)
 	routing_stop();
 	certificates_stop();
 	sockets_close();
+	credentials_stop();
 }
 
 static void
@@ -121,6 +128,7 @@ on_observe(void *arg)
 	certificates_give(gw->httpd, &gw->tls_version);
 	if (gw->worker->index == 0)
 		certificates_watch();
+	identity_adopt(gw->identity);
 	LIST_FOREACH (o, &gw->outlets, link)
 		upstream_observe(o->upstream);
 	limits_observe(gw->limits);
@@ -143,6 +151,7 @@ worker_start(struct worker *w)
 	LIST_INIT(&gw->outlets);
 	gw->observe = loop_timer_new(w->loop, on_observe, gw);
 	gw->limits = limits_new(&settings.limits, w);
+	gw->identity = identity_new(&settings.identity);
 	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crypto/digest.h"
+#include "gateway/identity_rules.h"
 #include "http/httpd.h"
 
 enum {
@@ -159,18 +160,7 @@ pages_send_to_line(struct rq *rq, int64_t line)
 str
 pages_pass(const struct http_head *head)
 {
-	static const str name = STR_INIT("onrush_pass=");
-	str rest = http_header(head, STR("cookie"));
-
-	if (!http_method_is_safe(head->method))
-		return STR_NULL;
-	while (rest.n > 0) {
-		str one;
-
-		rest = str_cut(rest, ';', &one);
-		one = str_trim(one);
-		if (str_starts(one, name))
-			return (str){ one.p + name.n, one.n - name.n };
-	}
-	return STR_NULL;
+	return http_method_is_safe(head->method)
+		   ? identity_cookie(head, STR("onrush_pass"))
+		   : STR_NULL;
 }

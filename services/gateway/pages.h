@@ -22,7 +22,7 @@ bool pages_wanted(const struct http_head *head);
 rq_next pages_send_to_line(struct rq *rq, int64_t line) MUST_USE;
 
 /* The pass that the waiting room left in a cookie: what a browser shows where a program
- * sends Authorization. STR_NULL without one, and for calls that change something: another
+ * sends a field. STR_NULL without one, and for calls that change something: another
  * site can make a browser send those. */
 str pages_pass(const struct http_head *head);
 

@@ -24,6 +24,8 @@ pass_rule(enum pass_shown shown, const struct pass *pass, const struct line_view
 		return RULING_FORGED;
 	if (shown == SHOWN_EXPIRED)
 		return RULING_EXPIRED;
+	if (shown == SHOWN_BORROWED)
+		return RULING_BORROWED;
 	if (v == NULL)
 		return RULING_BLIND;
 	if (shown == SHOWN_PASS)

@@ -17,9 +17,10 @@ enum pass_ruling {
 	RULING_MISSING,  /* no pass was shown */
 	RULING_FORGED,
 	RULING_EXPIRED,
-	RULING_WAITING, /* the pass is good, but its place is not served yet */
-	RULING_OVER,    /* its time is over, or it was given up or revoked */
-	RULING_BLIND,   /* the line's numbers are too old to decide with */
+	RULING_WAITING,  /* the pass is good, but its place is not served yet */
+	RULING_OVER,     /* its time is over, or it was given up or revoked */
+	RULING_BORROWED, /* it is of another user than the token that came with it */
+	RULING_BLIND,    /* the line's numbers are too old to decide with */
 	RULING_COUNT
 };
 
@@ -28,6 +29,7 @@ enum pass_shown {
 	SHOWN_NOTHING,
 	SHOWN_FORGED,
 	SHOWN_EXPIRED,
+	SHOWN_BORROWED,
 	SHOWN_PASS,
 };
 

@@ -36,6 +36,7 @@ static const char *const ruling_names[RULING_COUNT] = {
 	[RULING_EXPIRED] = "expired",
 	[RULING_WAITING] = "waiting",
 	[RULING_OVER] = "over",
+	[RULING_BORROWED] = "borrowed",
 	[RULING_BLIND] = "blind",
 };
 
@@ -113,33 +114,37 @@ passes_free(struct passes *passes)
  */
 
 /* The pass that was sent, by a browser that navigates in a cookie; p == NULL if none.
- * False when there are two fields that could hold one: services might read the other. */
+ * False when there are two fields that could hold one: services might read the other.
+ * Beside a token, Authorization is the token's. */
 static bool
-find_pass(const struct http_head *head, str *text)
+find_pass(const struct http_head *head, bool identified, str *text)
 {
-	static const str name = STR_INIT("authorization");
-	bool found = false;
+	int found = 0;
 
 	*text = STR_NULL;
 	for (size_t i = 0; i < head->header_count; i++) {
-		if (!str_eq_nocase(head->headers[i].name, name))
-			continue;
-		if (found)
-			return false;
-		found = true;
-		*text = pass_of_authorization(head->headers[i].value);
+		const struct http_header *h = &head->headers[i];
+
+		if (str_eq_nocase(h->name, STR("x-onrush-pass"))) {
+			*text = h->value;
+			found++;
+		} else if (!identified && str_eq_nocase(h->name, STR("authorization"))) {
+			*text = pass_of_authorization(h->value);
+			found++;
+		}
 	}
-	if (!found)
+	if (found == 0)
 		*text = pages_pass(head);
-	return true;
+	return found <= 1;
 }
 
 static enum pass_shown
-look_at_pass(const struct rq *rq, const struct pass_keys *keys, struct pass *pass)
+look_at_pass(const struct rq *rq, const struct visit *v, const struct pass_keys *keys,
+    struct pass *pass)
 {
 	str text;
 
-	if (!find_pass(rq->head, &text))
+	if (!find_pass(rq->head, v->identified, &text))
 		return SHOWN_FORGED;
 	if (text.p == NULL)
 		return SHOWN_NOTHING;
@@ -148,6 +153,8 @@ look_at_pass(const struct rq *rq, const struct pass_keys *keys, struct pass *pas
 	case PASS_EXPIRED: return SHOWN_EXPIRED;
 	case PASS_VALID: break;
 	}
+	if (v->identified && pass->user_id != v->user_id)
+		return SHOWN_BORROWED;
 	return SHOWN_PASS;
 }
 
@@ -213,6 +220,8 @@ refuse(
 		return rq_fail_because(rq, ERR_UNAVAILABLE,
 		    "Where the waiting line stands is not known at the moment; the "
 		    "place in it is kept.");
+	if (ruling == RULING_BORROWED)
+		return rq_fail(rq, ERR_PASS_BORROWED);
 	if (pages_wanted(rq->head))
 		return pages_send_to_line(rq, c->line_id);
 	if (ruling == RULING_WAITING)
@@ -274,7 +283,7 @@ passes_check(struct rq *rq)
 	c = ARENA_NEW(rq->arena, struct check);
 	c->visit = rq->ctx;
 	rq->ctx = c;
-	c->shown = look_at_pass(rq, pass_watch_keys(passes->keys), &c->pass);
+	c->shown = look_at_pass(rq, c->visit, pass_watch_keys(passes->keys), &c->pass);
 	c->line_id = c->shown == SHOWN_NOTHING || c->shown == SHOWN_FORGED
 			 ? PASS_GENERAL_LINE
 			 : c->pass.line;

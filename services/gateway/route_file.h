@@ -13,6 +13,7 @@
 #ifndef ONRUSH_GATEWAY_ROUTE_FILE_H
 #define ONRUSH_GATEWAY_ROUTE_FILE_H
 
+#include "gateway/identity_rules.h"
 #include "http/httpd.h"
 
 enum {
@@ -66,6 +67,8 @@ struct route_row {
 	 * that are taken from before the pass is looked at. For ever. */
 	const struct limit_class *classes[1 + ROUTE_LIMITS];
 	size_t early_count, class_count;
+	enum identity_want identity;
+	str scope; /* of IDENTITY_API_KEY */
 };
 
 struct route_service {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "gateway/api_keys.h"
 #include "gateway/route_reader.h"
 
 #define BODY_MAX (INT64_C(1) << 40)
@@ -136,11 +137,35 @@ read_target(struct route_reader *r, struct route_row *row, str target)
 	row->target[count].param = -1;
 }
 
+/* An API key is good for what its scopes name, so a route that takes one has a scope. */
+static void
+read_identity(struct route_reader *r, const struct json *object, struct route_row *row)
+{
+	str want =
+	    json_str_or(&r->json, object, "identity", ROUTE_NAME_BYTES, STR("none"));
+
+	row->scope = json_str_or(&r->json, object, "scope", ROUTE_NAME_BYTES, STR_NULL);
+	if (route_failed(r))
+		return;
+	row->identity = str_eq(want, STR("user"))      ? IDENTITY_USER
+			: str_eq(want, STR("api-key")) ? IDENTITY_API_KEY
+						       : IDENTITY_NONE;
+	if (row->identity == IDENTITY_NONE && !str_eq(want, STR("none")))
+		route_fail(r, "\"identity\" must be none, user or api-key");
+	else if ((row->identity == IDENTITY_API_KEY) != (row->scope.p != NULL))
+		route_fail(r, "\"scope\" belongs to \"identity\": \"api-key\", which "
+			      "needs one");
+	else if (row->scope.p != NULL && !api_key_is_scope(row->scope))
+		route_fail(r, "\"scope\" must be 1 to %d letters, digits, -, _, . or :",
+		    API_KEY_SCOPE_MAX);
+}
+
 void
 route_read_row(struct route_reader *r, const struct json *object, struct route_row *row)
 {
 	static const char *const names[] = { "method", "path", "host", "service",
-		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit" };
+		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit",
+		"identity", "scope" };
 	struct json_reader *json = &r->json;
 	bool safe;
 	str path;
@@ -163,6 +188,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 	row->route.flags = ROUTE_STREAM;
 	row->retry = json_bool_or(json, object, "retry", true);
 	row->pass = json_bool_or(json, object, "pass", false);
+	read_identity(r, object, row);
 	read_key(r, object, row);
 	route_read_row_limits(r, object, row);
 	read_target(r, row, read_path(r, object, "target", path));

@@ -1,6 +1,5 @@
 #include "gateway/routing.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "app/log.h"
 #include "app/metrics.h"
+#include "gateway/read_file.h"
 
 enum {
 	ERR_SIZE = 1024
@@ -54,34 +54,6 @@ routing_check(const struct gateway_settings *with, char *err, size_t err_size)
 /* --- the file ------------------------------------------------------------------------
  */
 
-/* The whole file, which the caller frees; NULL with a sentence. */
-static char *
-read_file(const char *path, size_t *size, char *err, size_t err_size)
-{
-	FILE *f = fopen(path, "re");
-	char *text;
-
-	if (f == NULL) {
-		snprintf(err, err_size, "%s: cannot be read: %s", path, strerror(errno));
-		return NULL;
-	}
-	text = xmalloc(ROUTE_FILE_SIZE + 1);
-	errno = 0;
-	*size = fread(text, 1, ROUTE_FILE_SIZE + 1, f);
-	if (ferror(f))
-		snprintf(err, err_size, "%s: cannot be read: %s", path, strerror(errno));
-	else if (*size > ROUTE_FILE_SIZE)
-		snprintf(err, err_size, "%s: must have at most %d bytes", path,
-		    ROUTE_FILE_SIZE);
-	else {
-		fclose(f);
-		return text;
-	}
-	fclose(f);
-	free(text);
-	return NULL;
-}
-
 static struct route_file *
 load(char *err, size_t err_size)
 {
@@ -95,7 +67,7 @@ load(char *err, size_t err_size)
 			(size_t)(routing_builtin_end - routing_builtin) };
 		return route_file_parse(builtin, setting_value, err, err_size);
 	}
-	text = read_file(path, &size, err, err_size);
+	text = read_file(path, ROUTE_FILE_SIZE, &size, err, err_size);
 	if (text == NULL)
 		return NULL;
 	file = route_file_parse((str){ text, size }, setting_value, why, sizeof(why));

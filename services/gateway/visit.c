@@ -9,6 +9,8 @@ visit_plan(struct route_row *row)
 
 	if (row->early_count > 0)
 		row->steps[count++] = limits_check;
+	if (row->identity != IDENTITY_NONE)
+		row->steps[count++] = identity_check;
 	if (row->pass)
 		row->steps[count++] = passes_check;
 	if (row->class_count > row->early_count)
@@ -25,6 +27,7 @@ visit_begin(struct rq *rq)
 
 	v->row = routes_row(rq->route);
 	v->next = v->row->steps;
+	cors_mark(rq);
 	return visit_go_on(rq);
 }
 

@@ -26,6 +26,8 @@ struct visit {
 	rq_step *const *next;        /* borrowed from the row: what is to come */
 	int64_t user_id;         /* who asks, as far as that is proven; 0: not known */
 	const struct pass *pass; /* in the arena; NULL: none was checked */
+	str client;      /* in the arena: the API key's id; empty: it came with none */
+	bool identified; /* by a token: who else says who it is must say the same */
 };
 
 /* Chooses the steps of a row, whose limits are resolved. When its table is made, before

@@ -9,6 +9,7 @@ extern const struct ctl_command CMD_TOPICS;
 extern const struct ctl_command CMD_SEED;
 extern const struct ctl_command CMD_KEYGEN;
 extern const struct ctl_command CMD_PASSKEY;
+extern const struct ctl_command CMD_APIKEY;
 extern const struct ctl_command CMD_WAIT;
 extern const struct ctl_command CMD_PROBE;
 extern const struct ctl_command CMD_STATUS;

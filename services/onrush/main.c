@@ -21,6 +21,7 @@ const struct ctl_command *const CTL_COMMANDS[] = {
 	&CMD_SEED,
 	&CMD_KEYGEN,
 	&CMD_PASSKEY,
+	&CMD_APIKEY,
 	&CMD_WAIT,
 	&CMD_PROBE,
 	&CMD_STATUS,

@@ -5,6 +5,7 @@
  * committed. With an Idempotency-Key the transfer's id is a function of user and key, so
  * that the transfer itself is the stored answer: for as long as the ledger is kept.
  */
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 #include "order/charges.h"
@@ -45,6 +46,7 @@ begin(struct rq *rq, struct charge_request *request, struct json_reader *r)
 {
 	struct service *s = rq->service;
 	struct charge *charge = &request->charge;
+	enum err err;
 	str key;
 
 	rq->ctx = request;
@@ -52,6 +54,8 @@ begin(struct rq *rq, struct charge_request *request, struct json_reader *r)
 	json_close(r);
 	if (r->err != ERR_OK)
 		return rq_fail_because(rq, r->err, "%s", r->why);
+	if ((err = caller_check(rq, charge->user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
 	charge->keyed = key.p != NULL;
@@ -87,10 +91,13 @@ balance_read(struct rq *rq)
 	struct service *s = rq->service;
 	struct pg_params p;
 	int64_t user_id;
+	enum err err;
 
 	if (!str_to_i64(rq->params[0], 1, INT64_MAX, &user_id))
 		return rq_fail_because(
 		    rq, ERR_BAD_PARAMETER, "The user's id must be a positive integer.");
+	if ((err = caller_check(rq, user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	pg_params_init(&p, rq->arena);
 	pg_add_i64(&p, user_id);
 	return rq_sql(rq, balance_found, s->pg, &find_balance, &p);

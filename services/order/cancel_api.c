@@ -5,6 +5,7 @@
  * of the order; a repetition that comes while the first is under way is told so.
  */
 #include "crypto/digest.h"
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 #include "order/order_json.h"
@@ -109,7 +110,8 @@ found(struct rq *rq)
 	if (pg_rows(rq->pg) == 0)
 		return rq_fail(rq, ERR_ORDER_UNKNOWN);
 	fact = order_fact_from_rows(rq->arena, rq->pg, ORDER_TOPIC_CANCELLED);
-	if (c->user_id != 0 && c->user_id != fact.user_id)
+	if ((c->user_id != 0 && c->user_id != fact.user_id) ||
+	    caller_check(rq, fact.user_id) != ERR_OK)
 		return rq_fail(rq, ERR_ORDER_UNKNOWN);
 	if (uuid_eq(order_cancel_id(rq->pg), c->key.id)) {
 		rq_header(rq, STR("Idempotent-Replayed"), STR("true"));

@@ -1,4 +1,6 @@
-/* GET /orders/{orderId}: an order as it is now, with its lines. */
+/* GET /orders/{orderId}: an order as it is now, with its lines. Other people's are
+ * not there. */
+#include "http/caller.h"
 #include "order/order_json.h"
 
 static rq_step show;
@@ -19,7 +21,7 @@ show(struct rq *rq)
 {
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
-	if (pg_rows(rq->pg) == 0)
+	if (pg_rows(rq->pg) == 0 || caller_check(rq, order_user(rq->pg)) != ERR_OK)
 		return rq_fail(rq, ERR_ORDER_UNKNOWN);
 	return rq_ok(rq, order_data(rq));
 }

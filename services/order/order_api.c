@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "app/log.h"
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json_values.h"
 #include "order/order_ids.h"
@@ -63,6 +64,8 @@ order_place(struct rq *rq)
 	rq->ctx = request;
 	if (err != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
+	if ((err = caller_check(rq, request->order.user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
 	request->keyed = key.p != NULL;

@@ -95,6 +95,12 @@ order_data(struct rq *rq)
 	return data;
 }
 
+int64_t
+order_user(const struct pg_result *rows)
+{
+	return pg_i64(rows, 0, USER_ID);
+}
+
 struct order_fact
 order_fact_from_rows(struct arena *arena, const struct pg_result *rows, const char *topic)
 {

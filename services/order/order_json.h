@@ -13,6 +13,9 @@ rq_next order_find(struct rq *rq, rq_step *next, int64_t order_id) MUST_USE;
 /* rq->pg of order_find, at least one row, as the answer's data; in the arena. */
 str order_data(struct rq *rq);
 
+/* Whose it is; of the same rows. */
+int64_t order_user(const struct pg_result *rows);
+
 /* The same as a fact to tell others. Lines are in the arena. */
 struct order_fact order_fact_from_rows(
     struct arena *arena, const struct pg_result *rows, const char *topic);

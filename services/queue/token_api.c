@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/caller.h"
 #include "http/json.h"
 #include "queue/answers.h"
 #include "queue/desk.h"
@@ -36,11 +37,13 @@ static enum err
 begin_at(struct rq *rq)
 {
 	int64_t user_id, line_id;
+	enum err err;
 
 	if (!str_to_i64(rq->params[0], 1, INT64_MAX, &user_id) ||
 	    !answers_line_of_query(rq, &line_id))
 		return ERR_BAD_PARAMETER;
-	return begin(rq, user_id, line_id);
+	err = caller_check(rq, user_id);
+	return err != ERR_OK ? err : begin(rq, user_id, line_id);
 }
 
 /* Looks at a pass that was shown. A valid one that is not over is what we ask about. */
@@ -132,7 +135,8 @@ token_take(struct rq *rq)
 	json_close(&r);
 	if (r.err != ERR_OK)
 		return rq_fail_because(rq, r.err, "%s", r.why);
-	if ((err = begin(rq, user_id, line_id)) != ERR_OK)
+	if ((err = caller_check(rq, user_id)) != ERR_OK ||
+	    (err = begin(rq, user_id, line_id)) != ERR_OK)
 		return rq_fail(rq, err);
 	a = rq->ctx;
 	a->wish = wish_for_ticket(a);

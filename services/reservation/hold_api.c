@@ -2,29 +2,12 @@
  * POST /concerts/reserve-seat {seatId or seatIds, userId}: the seats are held for the
  * user until heldUntil, all of them or none. Paying makes them the user's own.
  */
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 #include "reservation/holding.h"
 
 static rq_step held;
-
-/* What the gateway says of the pass that came with a request; false if nothing. */
-static bool
-says(const struct rq *rq, str name, int64_t *number)
-{
-	return str_to_i64(http_header(rq->head, name), 0, INT64_MAX, number);
-}
-
-bool
-pass_is_of(const struct rq *rq, int64_t user_id)
-{
-	static const str name = STR_INIT("X-Onrush-User");
-	int64_t owner;
-
-	if (http_header(rq->head, name).p == NULL)
-		return true;
-	return says(rq, name, &owner) && owner == user_id;
-}
 
 static void
 read_seats(struct json_reader *r, struct hold_seats *seats)
@@ -79,9 +62,9 @@ seats_hold(struct rq *rq)
 	rq->ctx = h;
 	if (err != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
-	if (!pass_is_of(rq, h->user_id))
-		return rq_fail(rq, ERR_PASS_BORROWED);
-	if (!says(rq, STR("X-Onrush-Line"), &h->line_id))
+	if ((err = caller_check(rq, h->user_id)) != ERR_OK)
+		return rq_fail(rq, err);
+	if (!caller_line(rq, &h->line_id))
 		h->line_id = HOLD_NO_LINE;
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);

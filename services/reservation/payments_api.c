@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "http/caller.h"
 #include "http/idempotency.h"
 #include "http/json.h"
 #include "order/order_events.h"
@@ -112,8 +113,8 @@ payment_request(struct rq *rq)
 	rq->ctx = pay;
 	if ((err = read_pay(rq, pay, &why)) != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
-	if (!pass_is_of(rq, pay->user_id))
-		return rq_fail(rq, ERR_PASS_BORROWED);
+	if ((err = caller_check(rq, pay->user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	if (!idempotency_key(rq, &key))
 		return idempotency_refuse(rq);
 	pay->id = idempotency_id(STR("onrush-pay-seat-key-v1"), pay->user_id, key);
@@ -210,7 +211,7 @@ found(struct rq *rq)
 {
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
-	if (pg_rows(rq->pg) == 0 || !pass_is_of(rq, pg_i64(rq->pg, 0, 2)))
+	if (pg_rows(rq->pg) == 0 || caller_check(rq, pg_i64(rq->pg, 0, 2)) != ERR_OK)
 		return rq_fail(rq, ERR_PAYMENT_UNKNOWN);
 	return show(rq);
 }

@@ -1,5 +1,6 @@
 /* GET /reservations/{reservationId}, and POST …/cancel {userId}: its owner gives the
  * seats back at once. Other people's reservations are not there. */
+#include "http/caller.h"
 #include "http/json.h"
 #include "reservation/service.h"
 #include "store/rq_sql.h"
@@ -68,7 +69,7 @@ found(struct rq *rq)
 {
 	if (rq->err != ERR_OK)
 		return rq_fail(rq, rq->err);
-	if (pg_rows(rq->pg) == 0 || !pass_is_of(rq, pg_i64(rq->pg, 0, 1)))
+	if (pg_rows(rq->pg) == 0 || caller_check(rq, pg_i64(rq->pg, 0, 1)) != ERR_OK)
 		return rq_fail(rq, ERR_RESERVATION_UNKNOWN);
 	return show(rq);
 }
@@ -116,8 +117,8 @@ reservation_cancel(struct rq *rq)
 		return refuse_id(rq);
 	if ((err = read_owner(rq, &user_id, &why)) != ERR_OK)
 		return rq_fail_because(rq, err, "%s", why);
-	if (!pass_is_of(rq, user_id))
-		return rq_fail(rq, ERR_PASS_BORROWED);
+	if ((err = caller_check(rq, user_id)) != ERR_OK)
+		return rq_fail(rq, err);
 	pg_params_init(&p, rq->arena);
 	pg_add_i64(&p, id);
 	pg_add_i64(&p, user_id);

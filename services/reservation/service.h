@@ -54,8 +54,4 @@ rq_step payment_request, payment_show;
 /* … and in concerts_admin.c. */
 rq_step concert_create, date_create, seats_create;
 
-/* False when the request comes with a pass (the gateway says whose, in X-Onrush-User)
- * that is another user's; then answer ERR_PASS_BORROWED. In hold_api.c. */
-bool pass_is_of(const struct rq *rq, int64_t user_id);
-
 #endif

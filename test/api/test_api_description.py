@@ -118,18 +118,23 @@ def test_every_served_route_is_described_and_no_other():
 
 
 def test_calls_say_what_they_ask_for():
-    """The operator's key, a pass where the gateway's table says so, or nothing."""
-    guarded = {(row["method"].lower(), row["path"]) for row in routes() if row.get("pass")}
-    assert len(guarded) > 3
+    """The operator's key, a pass or a token where the gateway's table says so, or nothing."""
+    guarded, personal = (
+        {(row["method"].lower(), row["path"]) for row in routes() if row.get(member) == value}
+        for member, value in (("pass", True), ("identity", "user"))
+    )
+    assert len(guarded) > 3 and guarded < personal
     for path, methods in load("openapi.yaml")["paths"].items():
         for method, operation in methods.items():
             expected = None
             if path.startswith("/admin/"):
                 expected = [{"operatorKey": []}]
+            if (method, path) in personal:  # where ONRUSH_IDENTITY is on
+                expected = [{"token": []}, {}]
             if (method, path) in guarded:
-                expected = [{"pass": []}]
+                expected = [{"pass": []}, {"token": [], "passField": []}]
                 if method == "get":  # a browser may show it in a cookie
-                    expected.append({"passCookie": []})
+                    expected.insert(1, {"passCookie": []})
             assert operation.get("security") == expected, path
 
 

@@ -190,6 +190,17 @@ def test_settings_are_known_to_the_program(services, binaries, name):
     assert not unknown
 
 
+def test_production_asks_who_calls(binaries):
+    """With settings that the gateway knows, and none of the operator's left out unseen."""
+    text = (COMPOSE / "production.yaml").read_text("utf-8")
+    (name, gateway), *others = yaml.safe_load(text)["services"].items()
+    assert (name, others) == ("gateway", [])
+    assert set(gateway["environment"]) <= known_settings(binaries, "gateway")
+    assert gateway["environment"]["ONRUSH_IDENTITY"] == "on"
+    variables = re.findall(r"\$\{(\w+)(:\?)?", text)
+    assert len(variables) == 3 and all(required for _, required in variables)
+
+
 @pytest.mark.parametrize("name", ["migrate", "topics", "seed"])
 def test_commands_exist(services, binaries, name):
     command = services[name]["command"][0]

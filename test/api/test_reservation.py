@@ -245,7 +245,7 @@ def test_a_borrowed_pass_holds_nothing(hall):
     client = hall.client("reservation")
     body = {"userId": 7, "seatId": 100}
     for owner in ("8", "x", "", "7x"):
-        headers = {"X-Onrush-User": owner}
+        headers = {"X-Onrush-User": owner, "X-Onrush-Line": "0"}
         answer = client.post("/concerts/reserve-seat", body, headers=headers)
         assert (answer.status, answer.error) == (403, "PASS_BORROWED"), owner
     held = client.post("/concerts/reserve-seat", body, headers={"X-Onrush-User": "7"}).data

@@ -102,6 +102,8 @@ test_without_a_pass_or_with_a_wrong_one(void **state)
 	    pass_rule(SHOWN_NOTHING, NULL, &line, &position), RULING_MISSING);
 	assert_int_equal(pass_rule(SHOWN_FORGED, NULL, NULL, &position), RULING_FORGED);
 	assert_int_equal(pass_rule(SHOWN_EXPIRED, NULL, NULL, &position), RULING_EXPIRED);
+	assert_int_equal(
+	    pass_rule(SHOWN_BORROWED, NULL, NULL, &position), RULING_BORROWED);
 	assert_int_equal(position, 0);
 }
 

@@ -82,7 +82,8 @@ test_members_are_taken(void **state)
 	f = parse_routes(
 	    "{\"//\":\"why\",\"method\":\"PATCH\",\"path\":\"/a/{x}/{y...}\",\"host\":"
 	    "\"h\",\"service\":\"order\",\"target\":\"/b/{x}/{y...}\",\"deadline_ms\":7,"
-	    "\"body_bytes\":9,\"key\":\"x\",\"retry\":false,\"pass\":true}");
+	    "\"body_bytes\":9,\"key\":\"x\",\"retry\":false,\"pass\":true,"
+	    "\"identity\":\"api-key\",\"scope\":\"a.b:c\"}");
 	assert_non_null(f);
 	assert_int_equal(f->rows[0].route.method, HTTP_PATCH);
 	assert_string_equal(f->rows[0].route.pattern, "/a/{x}/{y...}");
@@ -93,6 +94,8 @@ test_members_are_taken(void **state)
 	assert_int_equal(f->rows[0].rest, 1);
 	assert_false(f->rows[0].retry);
 	assert_true(f->rows[0].pass);
+	assert_int_equal(f->rows[0].identity, IDENTITY_API_KEY);
+	assert_true(str_eq(f->rows[0].scope, STR("a.b:c")));
 	route_file_free(f);
 }
 
@@ -129,6 +132,12 @@ test_routes_that_are_refused(void **state)
 		{ "{" ROW ",\"target\":\"b\"}", "target" },
 		{ "{" ROW ",\"target\":7}", "target" },
 		{ "{" ROW ",\"key\":\"y\"}", "key" },
+		{ "{" ROW ",\"identity\":\"users\"}", "identity" },
+		{ "{" ROW ",\"identity\":true}", "identity" },
+		{ "{" ROW ",\"identity\":\"api-key\"}", "scope" },
+		{ "{" ROW ",\"identity\":\"user\",\"scope\":\"x\"}", "scope" },
+		{ "{" ROW ",\"scope\":\"x\"}", "scope" },
+		{ "{" ROW ",\"identity\":\"api-key\",\"scope\":\"x,y\"}", "scope" },
 		{ "{" ROW ",\"deadline_ms\":0}", "deadline_ms" },
 		{ "{" ROW ",\"deadline_ms\":600001}", "deadline_ms" },
 		{ "{" ROW ",\"body_bytes\":-1}", "body_bytes" },

@@ -99,7 +99,7 @@ class NoAnswer extends Error {
 }
 
 async function call(method, path, body) {
-  const headers = place.token === undefined ? {} : { Authorization: `Bearer ${place.token}` };
+  const headers = place.token === undefined ? {} : { 'X-Onrush-Pass': place.token };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
   let envelope;
