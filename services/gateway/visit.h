@@ -2,9 +2,9 @@
  * What the gateway knows of a request before it is forwarded, and the guards that it
  * passes on the way, in this order:
  *
- *   httpd ──> visit_begin ──> [identity] ──> [limits] ──> [pass] ──> [limits per user]
- *                                 │            │          │            │     │
- *                                 └────────────┴─ answer ─┴────────────┘     v
+ *   httpd ──> visit_begin ──> [limits] ──> [identity] ──> [pass] ──> [limits per user]
+ *                                 │           │            │            │     │
+ *                                 └───────────┴── answer ──┴────────────┘     v
  *                                                                     gateway_forward
  *
  * Which guards a route has is decided when its table is made, so that one that it does
