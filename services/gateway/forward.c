@@ -51,9 +51,9 @@ static const str relayed[] = {
 };
 
 enum {
-	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, X-Request-Deadline-Ms,
-	 * Authorization, X-Onrush-User, -Line and -Client */
-	OWN_HEADERS = 9,
+	/* X-Request-Id, traceparent, X-Forwarded-For and -Proto, Forwarded,
+	 * X-Request-Deadline-Ms, Authorization, X-Onrush-User, -Line and -Client */
+	OWN_HEADERS = 10,
 };
 _Static_assert(
     ARRAY_LEN(forwarded) + OWN_HEADERS <= FORWARD_MAX_HEADERS, "room for all headers");
@@ -80,14 +80,18 @@ time_left(struct forward *f, const struct rq *rq)
 }
 
 static void
-add_headers(struct forward *f, const struct rq *rq)
+add_headers(struct forward *f, const struct rq *rq, const struct visit *v)
 {
+	struct forwarded way;
+
 	for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
 		add_header(f, forwarded[i], http_header(rq->head, forwarded[i]));
 	add_header(f, STR("x-request-id"), rq->id);
 	add_header(f, STR("traceparent"), rq->traceparent);
-	add_header(f, STR("x-forwarded-for"), rq->peer);
-	add_header(f, STR("x-forwarded-proto"), rq->secure ? STR("https") : STR("http"));
+	forwarded_fields(rq, v, &way);
+	add_header(f, STR("x-forwarded-for"), way.addresses);
+	add_header(f, STR("x-forwarded-proto"), way.proto);
+	add_header(f, STR("forwarded"), way.field);
 	add_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
 }
 
@@ -154,7 +158,7 @@ gateway_forward(struct rq *rq)
 	};
 	if (rq->body_streams)
 		forward_body_begin(f, rq);
-	add_headers(f, rq);
+	add_headers(f, rq, visit);
 	add_caller(f, rq, visit);
 	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
 }

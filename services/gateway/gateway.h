@@ -19,6 +19,7 @@
 #include "gateway/certificates.h"
 #include "gateway/limits.h"
 #include "gateway/cors.h"
+#include "gateway/forwarded.h"
 #include "gateway/identity.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
@@ -39,6 +40,7 @@ struct gateway_settings {
 	struct limits_settings limits;
 	struct identity_settings identity;
 	struct cors_settings cors;
+	struct forwarded_settings forwarded;
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };

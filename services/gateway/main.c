@@ -34,6 +34,7 @@ static const struct conf_item items[] = {
 	LIMITS_CONF_ITEMS(struct gateway_settings, limits),
 	IDENTITY_CONF_ITEMS(struct gateway_settings, identity),
 	CORS_CONF_ITEMS(struct gateway_settings, cors),
+	FORWARDED_CONF_ITEMS(struct gateway_settings, forwarded),
 };
 
 static const struct app_desc desc = {
@@ -64,7 +65,8 @@ check(char *err, size_t err_size)
 	       limits_check_settings(&settings.limits, err, err_size) &&
 	       routing_check(&settings, err, err_size) &&
 	       identity_check_files(&settings.identity, err, err_size) &&
-	       cors_check(&settings.cors, err, err_size);
+	       cors_check(&settings.cors, err, err_size) &&
+	       forwarded_check(&settings.forwarded, err, err_size);
 }
 
 /* Where the line's numbers are asked for: the servers that the setting names by address.
@@ -94,7 +96,8 @@ start(struct app *app)
 	       certificates_start(&settings.tls) &&
 	       limits_start(&settings.limits, app_workers(app)) &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
-	       identity_start(&settings.identity) && cors_start(&settings.cors);
+	       identity_start(&settings.identity) && cors_start(&settings.cors) &&
+	       forwarded_start(&settings.forwarded);
 }
 
 static void

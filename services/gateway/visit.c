@@ -27,6 +27,7 @@ visit_begin(struct rq *rq)
 
 	v->row = routes_row(rq->route);
 	v->next = v->row->steps;
+	forwarded_admit(rq, v);
 	cors_mark(rq);
 	return visit_go_on(rq);
 }

@@ -27,6 +27,8 @@ struct visit {
 	int64_t user_id;         /* who asks, as far as that is proven; 0: not known */
 	const struct pass *pass; /* in the arena; NULL: none was checked */
 	str client;      /* in the arena: the API key's id; empty: it came with none */
+	str hop;         /* whom we speak with; borrowed like rq->peer */
+	bool proxied;    /* that is a trusted proxy, and rq->peer its client */
 	bool identified; /* by a token: who else says who it is must say the same */
 };
 
