@@ -33,8 +33,10 @@ export const options = {
 
 expect(200);
 
-// The whole answer is looked at once: to take each apart costs more than to ask for it, and
-// k6 runs on the cores that it measures.
+// Every status must be 200. What an answer says is looked at once as a whole, and then in
+// one of ten: k6 runs on the cores that it measures, and looking costs as much as asking.
+const LOOKED_AT = 10;
+
 function checkAnswer(answer, userId) {
   if (mine !== null) {
     checkSameToken(answer, mine);
@@ -45,8 +47,12 @@ function checkAnswer(answer, userId) {
 
 export default function () {
   const userId = person();
+  const look = mine === null || __ITER % LOOKED_AT === 0;
   take = take || tokenTaker(userId);
-  checkAnswer(take(), userId);
+  const answer = take(look);
+  if (look) {
+    checkAnswer(answer, userId);
+  }
   sleep(Math.random() < 0.5 ? 0 : 1);
 }
 

@@ -68,16 +68,15 @@ export function takeToken(userId) {
   return post('queue token', '/queue/tokens', { userId });
 }
 
-// The same for who asks again and again: what is asked is made once.
+// The same for who asks again and again: what is asked is made once, and an answer that
+// nobody looks into is not kept.
 export function tokenTaker(userId) {
   const url = `${BASE_URL}/queue/tokens`;
   const body = JSON.stringify({ userId });
-  const params = {
-    headers: { 'Content-Type': 'application/json' },
-    tags: { name: 'queue token' },
-    timeout: '10s',
-  };
-  return () => http.post(url, body, params);
+  const headers = { 'Content-Type': 'application/json' };
+  const kept = { headers, timeout: '10s' };
+  const dropped = { headers, timeout: '10s', responseType: 'none' };
+  return (look) => http.post(url, body, look ? kept : dropped);
 }
 
 export function readStatus(userId) {
