@@ -66,6 +66,7 @@ struct app {
 	int workers;                         /* how many there are to be */
 	int slot_count;                      /* workers that were created */
 	atomic_bool stopping;
+	atomic_bool reloading; /* was asked for, and not begun */
 	atomic_int status;
 	atomic_int undrained; /* workers that still have requests, and run */
 	atomic_int running;   /* workers that have not ended, and run */
@@ -308,7 +309,6 @@ worker_drained(struct worker *w)
 	if (slot->drained)
 		return;
 	slot->drained = true;
-	loop_stop(w->loop);
 	atomic_fetch_sub(&w->app->undrained, 1);
 	wake(w->app);
 }
@@ -334,6 +334,13 @@ app_stop(struct app *app, int status)
 	if (status != 0)
 		atomic_store(&app->status, status);
 	atomic_store(&app->stopping, true);
+	wake(app);
+}
+
+void
+app_reload(struct app *app)
+{
+	atomic_store(&app->reloading, true);
 	wake(app);
 }
 
@@ -404,6 +411,8 @@ await_event(struct app *app, int64_t until_us)
 		timeout_ms = left_us < 0 ? 0 : (int)(left_us / CLOCK_US_PER_MS) + 1;
 	poll(fds, ARRAY_LEN(fds), timeout_ms);
 	eventfd_read(app->wake_fd, &count);
+	if (atomic_exchange(&app->reloading, false) && !app_stopping(app))
+		app->desc->reload(app);
 	if (read(app->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {

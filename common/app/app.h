@@ -97,7 +97,12 @@ bool app_stopping(const struct app *app);
 /* Asks for a stop as SIGTERM does, with this exit status. Any thread. */
 void app_stop(struct app *app, int status);
 
-/* The worker's last request has been answered; its loop may end. */
+/* Asks for desc->reload as SIGHUP does; it runs soon, and once for several that ask. Any
+ * thread. */
+void app_reload(struct app *app);
+
+/* The worker's last request has been answered. Its loop runs until that is so of all
+ * workers. */
 void worker_drained(struct worker *w);
 
 /*

@@ -22,7 +22,8 @@
 #include "base/die.h"
 
 enum {
-	CACHE_LINE = 64
+	CACHE_LINE = 64,
+	SOURCES_MAX = 4,
 };
 
 enum type {
@@ -90,6 +91,8 @@ struct family {
 
 static STAILQ_HEAD(, family) families = STAILQ_HEAD_INITIALIZER(families); /* owned */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static void (*sources[SOURCES_MAX])(struct buf *out);
+static size_t source_count;
 
 static struct metric *
 register_metric(enum type type, const char *name, const char *help, const char *labels);
@@ -182,6 +185,15 @@ find_metric(struct family *family, const char *labels)
 	return metric;
 }
 
+void
+metrics_add_source(void (*print)(struct buf *out))
+{
+	pthread_mutex_lock(&mutex);
+	ASSERT(source_count < SOURCES_MAX);
+	sources[source_count++] = print;
+	pthread_mutex_unlock(&mutex);
+}
+
 /* --- values --------------------------------------------------------------------------
  */
 
@@ -239,6 +251,8 @@ metrics_print(struct buf *out)
 	pthread_mutex_lock(&mutex);
 	STAILQ_FOREACH (family, &families, link)
 		print_family(out, family);
+	for (size_t i = 0; i < source_count; i++)
+		sources[i](out);
 	pthread_mutex_unlock(&mutex);
 	metrics_print_process(out);
 }

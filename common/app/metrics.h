@@ -32,8 +32,12 @@ void gauge_add(struct gauge *g, int64_t by);
 int64_t gauge_value(const struct gauge *g);
 void histogram_observe_us(struct histogram *h, int64_t us);
 
-/* Appends everything registered, with onrush_build_info and the process's own metrics
- * (CPU seconds, resident bytes, open files, start time). */
+/* `print` appends families of its own, in the text format, whenever metrics are printed:
+ * for what comes and goes while the process runs. From any thread; one at a time. */
+void metrics_add_source(void (*print)(struct buf *out));
+
+/* Appends everything registered, then the sources', with onrush_build_info and the
+ * process's own metrics (CPU seconds, resident bytes, open files, start time). */
 void metrics_print(struct buf *out);
 
 #endif

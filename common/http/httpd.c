@@ -160,3 +160,10 @@ release(struct httpd *httpd)
 	buf_fini(&httpd->log);
 	free(httpd);
 }
+
+void
+httpd_load(const struct httpd *httpd, size_t *conns, size_t *requests)
+{
+	*conns = httpd->conn_count;
+	*requests = httpd->under_way;
+}

@@ -104,7 +104,10 @@ struct httpd_conf {
 			    * requests have rq->route == fallback_route */
 	const struct route *fallback_route; /* deadline, body limit and flags of those */
 	void *service;                      /* becomes rq->service */
-	bool no_metrics;                    /* do not answer /metrics */
+	const char *listen_setting;         /* that settings->listen comes from; NULL:
+					     * ONRUSH_LISTEN; borrowed for ever */
+	bool alone;      /* one worker's only: the others have none like it */
+	bool no_metrics; /* do not answer /metrics */
 };
 
 /*
@@ -148,6 +151,9 @@ void httpd_drain(struct httpd *httpd);
 /* Closes everything. Requests whose I/O is still under way are forgotten: their rq_resume
  * may come later and does nothing, those in rq_wait are cancelled. NULL is fine. */
 void httpd_free(struct httpd *httpd);
+
+/* How many connections there are, and requests under way. */
+void httpd_load(const struct httpd *httpd, size_t *conns, size_t *requests);
 
 /* The port that is listened on, for ONRUSH_LISTEN with port 0. */
 int httpd_port(const struct httpd *httpd);

@@ -49,9 +49,10 @@ static bool
 open_one(struct httpd *httpd, const struct address *at)
 {
 	const struct worker *w = httpd->worker;
+	bool alone = httpd->conf.alone;
 	int fds[SOCKETS_SHARE];
-	size_t count =
-	    sockets_take(at->setting, at->text, w->index, app_workers(w->app), fds);
+	size_t count = sockets_take(at->setting, at->text, alone ? 0 : w->index,
+	    alone ? 1 : app_workers(w->app), fds);
 
 	for (size_t i = 0; i < count; i++)
 		add_listener(httpd, fds[i], at->tls);
@@ -95,6 +96,8 @@ listeners_open(struct httpd *httpd)
 	size_t count = list_addresses(httpd->conf.settings, httpd->conf.opening, all);
 	bool ok = true;
 
+	if (httpd->conf.listen_setting != NULL)
+		all[0].setting = httpd->conf.listen_setting;
 	for (size_t i = 0; i < count && ok; i++)
 		ok = open_one(httpd, &all[i]);
 	return ok;

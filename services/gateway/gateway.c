@@ -76,6 +76,7 @@ gateway_free(struct gateway *gw)
 
 	loop_timer_free(gw->observe);
 	httpd_free(httpd);
+	view_fini(&gw->view);
 	passes_free(gw->passes);
 	limits_free(gw->limits);
 	identity_free(gw->identity);

@@ -24,6 +24,7 @@
 #include "gateway/passes.h"
 #include "gateway/routes.h"
 #include "gateway/upstream.h"
+#include "gateway/views.h"
 #include "http/httpd.h"
 
 enum {
@@ -41,6 +42,7 @@ struct gateway_settings {
 	struct identity_settings identity;
 	struct cors_settings cors;
 	struct forwarded_settings forwarded;
+	const char *admin_listen;              /* "": none; owned by conf */
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };
@@ -58,10 +60,15 @@ extern const char *const gateway_service_settings[GATEWAY_SERVICES];
 	}
 
 #define GATEWAY_CONF_ITEMS                                                               \
-	{ "ONRUSH_ROUTES", CONF_STRING, offsetof(struct gateway_settings, routes), "",   \
-		0, 0,                                                                    \
-		"Path of the route file, which SIGHUP loads again; empty: the one that " \
-		"is built in." },                                                        \
+	{ "ONRUSH_ADMIN_LISTEN", CONF_STRING,                                            \
+		offsetof(struct gateway_settings, admin_listen), "127.0.0.1:8070", 0, 0, \
+		"Address and port of /admin and /metrics; empty: no /admin, and "        \
+		"/metrics where clients are." },                                         \
+	    { "ONRUSH_ROUTES", CONF_STRING, offsetof(struct gateway_settings, routes),   \
+		    "", 0, 0,                                                            \
+		    "Path of the route file, which SIGHUP loads again; empty: the one "  \
+		    "that "                                                              \
+		    "is built in." },                                                    \
 	    GATEWAY_SERVERS("ONRUSH_COUPON_URL", 0, "coupon"),                           \
 	    GATEWAY_SERVERS("ONRUSH_ORDER_URL", 1, "order"),                             \
 	    GATEWAY_SERVERS("ONRUSH_RESERVATION_URL", 2, "reservation"),                 \
@@ -84,6 +91,7 @@ struct gateway {
 	struct identity *identity;   /* owned; NULL: everybody is believed */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
+	struct view view;            /* to be published next */
 	uint64_t version;            /* of the routes that were adopted last */
 	uint64_t tls_version;        /* of the certificates */
 	size_t adopted;              /* tables that some request may have */

@@ -4,6 +4,7 @@
 
 #include "app/log.h"
 #include "base/clock.h"
+#include "gateway/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/line_copies.h"
 #include "gateway/pages.h"
@@ -92,7 +93,9 @@ start(struct app *app)
 {
 	pages_init();
 	find_queues();
-	return httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
+	views_start(app_workers(app));
+	return gateway_admin_open(&settings.http, settings.admin_listen) &&
+	       httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
 	       certificates_start(&settings.tls) &&
 	       limits_start(&settings.limits, app_workers(app)) &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
@@ -103,10 +106,15 @@ start(struct app *app)
 static void
 reload(struct app *app)
 {
+	char err[1024];
+	bool ok;
+
 	(void)app;
-	routing_reload();
+	gateway_admin_reloading();
+	ok = routing_reload(err, sizeof(err));
 	certificates_reload();
 	credentials_reload();
+	gateway_admin_reloaded(ok ? NULL : err);
 }
 
 static void
@@ -117,6 +125,20 @@ stop(struct app *app)
 	certificates_stop();
 	sockets_close();
 	credentials_stop();
+	views_stop();
+}
+
+/* Says what this worker knows to whoever asks. */
+static void
+publish(struct gateway *gw)
+{
+	struct outlet *o;
+
+	view_clear(&gw->view);
+	LIST_FOREACH (o, &gw->outlets, link)
+		upstream_view(o->upstream, &gw->view);
+	httpd_load(gw->httpd, &gw->view.conns, &gw->view.requests);
+	views_publish(gw->worker->index, &gw->view);
 }
 
 static void
@@ -135,6 +157,7 @@ on_observe(void *arg)
 	LIST_FOREACH (o, &gw->outlets, link)
 		upstream_observe(o->upstream);
 	limits_observe(gw->limits);
+	publish(gw);
 	loop_timer_set(gw->observe, OBSERVE_US);
 }
 
@@ -146,6 +169,7 @@ worker_start(struct worker *w)
 		.settings = &settings.http,
 		.opening = &settings.tls.opening,
 		.service = gw,
+		.no_metrics = settings.admin_listen[0] != '\0',
 	};
 	bool failed;
 
@@ -162,8 +186,9 @@ worker_start(struct worker *w)
 	if (gw->httpd == NULL || !gateway_adopt(gw))
 		return false;
 	certificates_give(gw->httpd, &gw->tls_version);
+	publish(gw);
 	loop_timer_set(gw->observe, OBSERVE_US);
-	return true;
+	return w->index != 0 || gateway_admin_start(w);
 }
 
 static void
@@ -177,5 +202,7 @@ worker_drain(struct worker *w)
 static void
 worker_stop(struct worker *w)
 {
+	if (w->index == 0)
+		gateway_admin_stop();
 	gateway_free(w->state);
 }

@@ -116,19 +116,18 @@ routing_start(const struct gateway_settings *with)
 	return false;
 }
 
-void
-routing_reload(void)
+bool
+routing_reload(char *err, size_t err_size)
 {
-	char err[ERR_SIZE];
-
-	if (replace(err, sizeof(err))) {
-		counter_add(loaded, 1);
-		log_info("new routes: %zu of %zu services", current->file->row_count,
-		    current->file->service_count);
-	} else {
+	if (!replace(err, err_size)) {
 		counter_add(refused, 1);
 		log_error("the new routes are refused, the old ones stay: %s", err);
+		return false;
 	}
+	counter_add(loaded, 1);
+	log_info("new routes: %zu of %zu services", current->file->row_count,
+	    current->file->service_count);
+	return true;
 }
 
 void

@@ -14,8 +14,9 @@ bool routing_check(const struct gateway_settings *settings, char *err, size_t er
 
 /* False with an error logged. `settings` is borrowed until routing_stop. */
 bool routing_start(const struct gateway_settings *settings);
-/* Loads the file again; says in the log what became of it. */
-void routing_reload(void);
+/* Loads the file again; says in the log what became of it. False with a sentence in
+ * err[err_size] when it is refused. */
+bool routing_reload(char *err, size_t err_size);
 /* After the workers have ended. */
 void routing_stop(void);
 

@@ -4,6 +4,7 @@
 #include "app/log.h"
 #include "gateway/pick_rules.h"
 #include "gateway/upstream_impl.h"
+#include "gateway/views.h"
 
 static struct httpc *new_pool(const struct server *s);
 static struct httpc *new_check_pool(const struct server *s);
@@ -144,6 +145,7 @@ server_judge(struct server *s, enum err err)
 	struct upstream *up = s->up;
 	int64_t now_us = loop_now_us(up->loop);
 
+	s->called++;
 	if (err == ERR_OK) {
 		server_succeeded(&s->belief, now_us);
 		return;
@@ -151,6 +153,7 @@ server_judge(struct server *s, enum err err)
 	/* That there is no room here says nothing about the server. */
 	if (err != ERR_UNAVAILABLE && err != ERR_TIMEOUT && err != ERR_BAD_GATEWAY)
 		return;
+	s->failed++;
 	if (!server_failed(&s->belief, &up->limits,
 		server_may_eject(count_ejected(up), up->listed), now_us))
 		return;
@@ -194,6 +197,19 @@ server_observe(struct server *s)
 	gauge_add(m->servers[s->state], -1);
 	gauge_add(m->servers[state], 1);
 	s->state = state;
+}
+
+void
+server_view(const struct server *s, struct server_view *row)
+{
+	int64_t left_us = s->belief.ejected_until_us - loop_now_us(s->up->loop);
+
+	row->weight = s->at.weight;
+	row->states[state_of(s)] = 1;
+	httpc_stats(s->pool, &row->conns, &row->busy, &row->queued);
+	row->calls = s->called;
+	row->failures = s->failed;
+	row->ejected_us = left_us > 0 ? left_us : 0;
 }
 
 static enum server_state

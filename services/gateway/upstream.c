@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "gateway/pick_rules.h"
 #include "gateway/upstream_impl.h"
+#include "gateway/views.h"
 
 /* An ejection is at most so much longer than the first one. */
 #define EJECT_GROWTH 12
@@ -235,4 +236,14 @@ upstream_observe(struct upstream *up)
 		server_observe(s);
 	gauge_add(up->service->metrics.resting, (int64_t)resting - (int64_t)up->resting);
 	up->resting = resting;
+}
+
+void
+upstream_view(const struct upstream *up, struct view *v)
+{
+	const struct server *s;
+
+	view_add_service(v, up->service->name)->breaker[up->breaker.state] = 1;
+	TAILQ_FOREACH (s, &up->servers, link)
+		server_view(s, view_add_server(v, up->service->name, s->at.address));
 }

@@ -33,6 +33,7 @@ enum {
 
 struct service;
 struct upstream;
+struct view;
 
 /*
  * `servers` is a list as server_list.h has it. Looks names up, which may take seconds.
@@ -71,5 +72,8 @@ rq_next upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
 /* Every second or so: takes over what the directory says, frees servers that have ended,
  * brings the gauges up to date. */
 void upstream_observe(struct upstream *up);
+
+/* Appends what this worker knows of the service and its servers. */
+void upstream_view(const struct upstream *up, struct view *v);
 
 #endif

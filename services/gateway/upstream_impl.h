@@ -18,6 +18,8 @@
 #include "gateway/upstream.h"
 #include "gateway/upstream_metrics.h"
 
+struct server_view;
+
 struct service {
 	atomic_int owners;
 	char *name;                  /* owned */
@@ -34,6 +36,7 @@ struct server {
 	struct httpc *checks; /* owned; apart, so that load delays no check */
 	struct server_belief belief;
 	size_t calls;               /* whose callback is still to come */
+	uint64_t called, failed;    /* calls that have ended */
 	size_t conns, busy, queued; /* as last counted into the gauges */
 	enum server_state state;    /* likewise */
 	bool checking;              /* a check is under way */
@@ -72,5 +75,7 @@ size_t server_pending(const struct server *s);
 bool server_is_quiet(const struct server *s);
 /* Brings the gauges up to date. */
 void server_observe(struct server *s);
+/* Fills the row, whose names are there. */
+void server_view(const struct server *s, struct server_view *row);
 
 #endif

@@ -15,7 +15,7 @@ static const char *const outcomes[OUTCOME_COUNT] = {
 	[OUTCOME_BAD_REQUEST] = "bad_request",
 };
 
-static const char *const states[SERVER_STATES] = {
+const char *const upstream_state_names[SERVER_STATES] = {
 	[SERVER_UP] = "up",
 	[SERVER_DOWN] = "down",
 	[SERVER_EJECTED] = "ejected",
@@ -32,7 +32,7 @@ upstream_metrics_init(struct upstream_metrics *m, const char *name)
 	init_calls(m, name);
 	for (int i = 0; i < SERVER_STATES; i++) {
 		snprintf(labels, sizeof(labels), "upstream=\"%s\",state=\"%s\"", name,
-		    states[i]);
+		    upstream_state_names[i]);
 		m->servers[i] = gauge_new("onrush_gateway_upstream_servers",
 		    "Servers of the services behind by what they are to a worker, summed "
 		    "over the workers.",

@@ -25,6 +25,8 @@ enum server_state {
 	SERVER_STATES
 };
 
+extern const char *const upstream_state_names[SERVER_STATES]; /* "up" */
+
 struct upstream_metrics { /* all for ever */
 	struct counter *calls[OUTCOME_COUNT];
 	struct histogram *seconds;

@@ -25,7 +25,7 @@ PROGRAMS = (
     "gateway",
 )
 # Of every program, and not in the gateway's table.
-OWN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+OWN = {("GET", "/healthz"), ("GET", "/readyz")}
 # Of a record that cannot be read, never of a request.
 NEVER_TOLD = {"OK", "UNDECODABLE"}
 OPERATOR = [{"operatorKey": []}]
@@ -433,7 +433,7 @@ def queue(api):
 
 def everyone(api):
     """What any call can answer."""
-    for name in ("live", "ready", "metrics"):
+    for name in ("live", "ready"):
         api.call(name)
     for name, (_, path, operation) in api.operations.items():
         if operation.get("security") == OPERATOR:

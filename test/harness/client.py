@@ -36,8 +36,9 @@ class Answer:
 class Client:
     """Calls one program; one connection for each call unless keep() is used."""
 
-    def __init__(self, port, headers=None, timeout=15):
+    def __init__(self, port, headers=None, timeout=15, metrics_port=None):
         self.port = port
+        self.metrics_port = metrics_port or port
         self.headers = dict(headers or {})
         self.timeout = timeout
 
@@ -70,7 +71,7 @@ class Client:
 
     def metrics(self):
         """name{labels} -> value of /metrics."""
-        lines = self.get("/metrics").body.decode().splitlines()
+        lines = Client(self.metrics_port).get("/metrics").body.decode().splitlines()
         rows = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in rows}
 

@@ -17,12 +17,12 @@ FATAL = re.compile(r"Sanitizer|runtime error:|assertion failed", re.IGNORECASE)
 class Process:
     """A running copy of a program; start() again after an end keeps port and log."""
 
-    def __init__(self, name, binary, port, directory):
+    def __init__(self, name, binary, port, directory, admin_port=None):
         self.name = name
         self.binary = binary
         self.port = port
         self.log = directory / f"{name}.log"
-        self.client = Client(port)
+        self.client = Client(port, metrics_port=admin_port)
         self.popen = None
         self.ended_by_test = False
 

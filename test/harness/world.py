@@ -58,7 +58,9 @@ class World:
             process = self.processes.get(name)
             assert process is None or not process.alive(), f"{name} runs already"
             if process is None:
-                process = Process(name, self._binary(name), self.port(name), self.dir)
+                process = Process(
+                    name, self._binary(name), self.port(name), self.dir, self.admin_port(name)
+                )
                 self.processes[name] = process
             more = {k: str(v) for k, v in settings.items()}
             process.start(self.settings(name) | more, options)
@@ -81,6 +83,10 @@ class World:
             self.ports[name] = self.engines.ports.take()
         return self.ports[name]
 
+    def admin_port(self, name):
+        """Where a gateway answers /admin and /metrics; None for other programs."""
+        return self.port(f"{name}-admin") if self._program(name) == "gateway" else None
+
     def settings(self, name):
         """What a program of this world gets as its environment."""
         program = ROWS[self._program(name)]
@@ -90,6 +96,7 @@ class World:
             # A line whose shop is down serves nobody: it has one if the test started one.
             env["ONRUSH_RESERVATION_URL"] = ""
         if program.name == "gateway":
+            env["ONRUSH_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin_port(name)}"
             return env | {"ONRUSH_PASS_KEYS": str(self.keys / "pass.keys")}
         return env | self.systems(program.role) | {"ONRUSH_INSTANCE": name}
 

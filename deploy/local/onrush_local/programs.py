@@ -40,6 +40,7 @@ PROGRAMS = (
     Program("queue", 8084, role="onrush_queue", asks=("ONRUSH_RESERVATION_URL",)),
     Program("gateway", 8080, asks=tuple(UPSTREAMS)),
 )
+ADMIN_PORT = 8070  # of the gateway: /admin and /metrics
 ENGINE_PORTS = {"pg": 15432, "redis": 16379, "kafka": 19092, "kafka-controller": 19093}
 
 
@@ -77,7 +78,9 @@ class Copy:
                 if self.program.name == "gateway"
                 else f"127.0.0.1:{port_of(service, port)}"
             )
-        if self.program.name != "gateway":
+        if self.program.name == "gateway":
+            env["ONRUSH_ADMIN_LISTEN"] = f"127.0.0.1:{port_of('gateway-admin', ADMIN_PORT)}"
+        else:
             env["ONRUSH_INSTANCE"] = self.name
         if self.program.role and role_dsn:
             env["ONRUSH_PG_DSN"] = role_dsn(self.program.role)

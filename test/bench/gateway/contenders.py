@@ -285,6 +285,7 @@ def onrush(binary, directory, port, backend_port, workers, log, cpus, **settings
     directory.mkdir(parents=True, exist_ok=True)
     env = {
         "ONRUSH_LISTEN": f"127.0.0.1:{port}",
+        "ONRUSH_ADMIN_LISTEN": "",
         "ONRUSH_ORDER_URL": f"127.0.0.1:{backend_port}",
         "ONRUSH_PASSES": "off",
         "ONRUSH_WORKERS": str(workers),
