@@ -17,7 +17,7 @@ enum {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256;            /* owned until the process ends */
+static EVP_MD *sha256, *sha1;     /* owned until the process ends */
 static pthread_key_t context_key; /* each thread's EVP_MD_CTX, owned by the thread */
 
 static void
@@ -30,7 +30,8 @@ static void
 init_once(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	ASSERT(sha256 != NULL);
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+	ASSERT(sha256 != NULL && sha1 != NULL);
 	ASSERT(pthread_key_create(&context_key, free_context) == 0);
 }
 
@@ -49,16 +50,34 @@ context(void)
 	return ctx;
 }
 
+/* Writes as many bytes as the algorithm gives. It is passed by its place, since the first
+ * call of context() fetches it. */
+static void
+digest(EVP_MD *const *algorithm, const str *parts, size_t count, uint8_t *out)
+{
+	EVP_MD_CTX *ctx = context();
+
+	ASSERT(EVP_DigestInit_ex2(ctx, *algorithm, NULL) == 1);
+	for (size_t i = 0; i < count; i++)
+		ASSERT(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1);
+	ASSERT(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+}
+
 struct sha256
 sha256_of(const str *parts, size_t count)
 {
-	EVP_MD_CTX *ctx = context();
 	struct sha256 hash;
 
-	ASSERT(EVP_DigestInit_ex2(ctx, sha256, NULL) == 1);
-	for (size_t i = 0; i < count; i++)
-		ASSERT(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1);
-	ASSERT(EVP_DigestFinal_ex(ctx, hash.b, NULL) == 1);
+	digest(&sha256, parts, count, hash.b);
+	return hash;
+}
+
+struct sha1
+sha1_of(const str *parts, size_t count)
+{
+	struct sha1 hash;
+
+	digest(&sha1, parts, count, hash.b);
 	return hash;
 }
 

@@ -181,7 +181,7 @@ release(struct httpc *c)
 void
 httpc_stats(const struct httpc *c, size_t *conns, size_t *busy, size_t *queued)
 {
-	*conns = c->conn_count - c->connecting_count;
+	*conns = c->conn_count + c->tunnel_count - c->connecting_count;
 	*busy = *conns - c->idle_count;
 	*queued = c->queue_count;
 }

@@ -52,6 +52,11 @@ struct httpc_request {
 	    *source; /* has what follows `body`, which is not NULL then; NULL: none */
 	void *source_arg;
 	int64_t length;  /* with a source: of the whole body; -1: nobody knows it */
+	str upgrade;     /* a protocol that is asked for (RFC 9110, 7.8); empty: none.
+			  * A response with status 101 then has `more`, and what follows
+			  * it both ways are bytes: httpc_write sends some, the source's
+			  * `room` tells when to go on, no time-out runs, and max_conns
+			  * does not count the connection */
 	bool repeatable; /* may be sent again when a kept-alive connection turns out dead
 			  * before a byte of the response came: GET, or with a key */
 	bool streamed;   /* a body that is longer than max_response, or whose length

@@ -29,7 +29,7 @@ room_for(const struct httpc_request *rq)
 str
 httpc_compose(struct buf *out, const struct httpc_request *rq)
 {
-	bool chunked = rq->source != NULL && rq->length < 0;
+	bool chunked = rq->source != NULL && rq->body.p != NULL && rq->length < 0;
 	char *start, *p;
 
 	ASSERT(rq->method != HTTP_OTHER);
@@ -48,6 +48,11 @@ httpc_compose(struct buf *out, const struct httpc_request *rq)
 		p = put(p, STR("\r\n"));
 	}
 	buf_grew(out, (size_t)(p - start));
+	if (rq->upgrade.n > 0) {
+		buf_add_str(out, STR("Connection: Upgrade\r\nUpgrade: "));
+		buf_add_str(out, rq->upgrade);
+		buf_add_str(out, STR("\r\n"));
+	}
 	if (chunked) {
 		buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
 	} else if (rq->body.p != NULL) {

@@ -75,6 +75,7 @@ struct peer {
 	bool keep_alive; /* says the head of what is streamed */
 	bool uploads;    /* the body has not ended: its source has the rest */
 	bool starved;    /* the source is to be asked when `out` is empty */
+	bool tunnel;     /* has switched to another protocol */
 	bool deaf;       /* takes nothing any more, but may have answered */
 };
 
@@ -96,7 +97,8 @@ struct httpc {
 	struct call_list spares;       /* owned; for the next calls */
 	struct peer_list idle, others; /* owned */
 	size_t queue_count, spare_count;
-	size_t conn_count;       /* all that are not closed */
+	size_t conn_count; /* all that are not closed, without the tunnels */
+	size_t tunnel_count;
 	size_t connecting_count; /* of those */
 	size_t idle_count;
 	size_t peer_count; /* with those whose job has yet to free them */
@@ -124,6 +126,8 @@ void peer_pause(struct peer *p, bool paused);
 void peer_close(struct peer *p);
 void peer_on_wait(struct loop_wait *w);
 
+/* Has switched to another protocol: bytes both ways from now on. */
+void peer_tunnel(struct peer *p);
 /* Sends or keeps, in order; false: some is kept. */
 bool peer_write(struct peer *p, str bytes);
 

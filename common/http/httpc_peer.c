@@ -76,7 +76,7 @@ enter(struct peer *p, enum peer_state state)
 		break;
 	case PEER_BUSY: LIST_INSERT_HEAD(&c->others, p, link); break;
 	case PEER_CLOSED:
-		c->conn_count--;
+		*(p->tunnel ? &c->tunnel_count : &c->conn_count) -= 1;
 		loop_io_want(p->io, 0);
 		loop_defer(c->loop, &p->job);
 		break;
@@ -191,6 +191,17 @@ peer_pause(struct peer *p, bool paused)
 	want(p);
 }
 
+void
+peer_tunnel(struct peer *p)
+{
+	struct httpc *c = p->client;
+
+	p->tunnel = true;
+	c->conn_count--;
+	c->tunnel_count++;
+	loop_defer(c->loop, &c->pump_job); /* another may take its place */
+}
+
 /* --- sending -------------------------------------------------------------------------
  */
 
@@ -224,7 +235,7 @@ peer_send(struct peer *p, struct call *call)
 		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
 		want(p);
 	}
-	if (call->request.source != NULL)
+	if (call->request.source != NULL && call->request.upgrade.n == 0)
 		upload_begin(p);
 }
 
@@ -269,7 +280,7 @@ flush(struct peer *p)
 	buf_consume(&p->out, (size_t)n);
 	if (buf_size(&p->out) == 0)
 		want(p);
-	if (n > 0 && p->uploads)
+	if (n > 0 && p->starved)
 		upload_sent(p);
 }
 
@@ -345,7 +356,7 @@ parse(struct peer *p, str *rest, str *body)
 	return state;
 }
 
-/* Finds the final head, skipping interim ones; 101 was never asked for. */
+/* Finds the final head, skipping interim ones; 101 is one if it was asked for. */
 static enum http_parse
 parse_head(struct peer *p, str *rest, const char **start)
 {
@@ -362,7 +373,12 @@ parse_head(struct peer *p, str *rest, const char **start)
 		*rest = (str){ rest->p + head->head_size, rest->n - head->head_size };
 		p->scanned = 0;
 	} while (head->status < 200 && head->status != 101);
-	return head->status == 101 ? HTTP_PARSE_BAD : HTTP_PARSE_DONE;
+	if (head->status != 101)
+		return HTTP_PARSE_DONE;
+	if (p->call->request.upgrade.n == 0)
+		return HTTP_PARSE_BAD;
+	head->framing = HTTP_BODY_UNTIL_CLOSE;
+	return HTTP_PARSE_DONE;
 }
 
 /* Is the body all here? Then it is used where it is. */
@@ -443,6 +459,8 @@ stream(struct peer *p)
 		restore_head(p);
 		p->streams = true;
 		p->keep_alive = p->client->head.keep_alive;
+		if (response.head->status == 101)
+			peer_tunnel(p);
 		open = httpc_streams(p, &response);
 	}
 	if (open)

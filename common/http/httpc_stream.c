@@ -20,12 +20,22 @@ httpc_follow(struct call *call, const struct httpc_sink *sink, void *arg)
 	call->arg = arg;
 }
 
+/* A tunnel may be silent for as long as who has it likes. */
+static void
+await_piece(struct call *call)
+{
+	if (call->peer->tunnel)
+		loop_wait_stop(&call->wait);
+	else
+		loop_wait_start(call->client->stream_waits, &call->wait);
+}
+
 bool
 httpc_streams(struct peer *p, const struct httpc_response *response)
 {
 	struct call *call = p->call;
 
-	loop_wait_start(p->client->stream_waits, &call->wait);
+	await_piece(call);
 	call->cb(call->arg, ERR_OK, response);
 	if (p->state != PEER_CLOSED && call->sink == NULL)
 		httpc_stop(call);
@@ -40,7 +50,7 @@ httpc_piece(struct peer *p, str bytes)
 	if (bytes.n == 0)
 		return true;
 	if (!p->paused)
-		loop_wait_start(p->client->stream_waits, &call->wait);
+		await_piece(call);
 	call->sink->piece(call->arg, bytes);
 	return p->state != PEER_CLOSED;
 }
@@ -59,7 +69,7 @@ httpc_resume(struct call *call)
 {
 	if (call->peer == NULL || !call->peer->paused)
 		return;
-	loop_wait_start(call->client->stream_waits, &call->wait);
+	await_piece(call);
 	peer_pause(call->peer, false);
 }
 

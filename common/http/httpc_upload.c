@@ -1,7 +1,8 @@
 /*
- * A call whose body comes in pieces from its source. Either the server has to take what
- * it was given, then the call waits for it, or the source has to give the next piece, and
- * then the call has no deadline: whose turn it is decides who is waited for.
+ * A call whose body comes in pieces from its source, and one that became a tunnel. Either
+ * the server has to take what it was given, then the call waits for it, or the source has
+ * to give the next piece, and then the call has no deadline: whose turn it is decides who
+ * is waited for.
  *
  *   head and `body` sent ──> room ──httpc_write──┬──> (kept: wait until it has left) ──┐
  *                             ^                  └──> (sent: the source goes on)       │
@@ -28,56 +29,66 @@ upload_begin(struct peer *p)
 		loop_defer(p->client->loop, &p->job);
 }
 
+/* Nobody waits for more of the body once an answer has begun. */
+static bool
+takes_more(const struct peer *p)
+{
+	return p->tunnel || (p->uploads && !p->streams);
+}
+
 void
 upload_ask(struct peer *p)
 {
 	struct call *call = p->call;
 
-	if (!p->uploads || !p->starved || p->streams || buf_size(&p->out) > 0)
+	if (!takes_more(p) || !p->starved || buf_size(&p->out) > 0)
 		return;
 	p->starved = false;
-	loop_wait_stop(&call->wait);
+	if (!p->tunnel)
+		loop_wait_stop(&call->wait);
 	call->request.source->room(call->request.source_arg, call);
 }
 
 void
 upload_sent(struct peer *p)
 {
-	if (p->streams)
-		return; /* answered: the rest of the body is not wanted */
-	loop_wait_start(p->client->response_waits, &p->call->wait);
+	if (!takes_more(p))
+		return;
+	if (!p->tunnel)
+		loop_wait_start(p->client->response_waits, &p->call->wait);
 	upload_ask(p);
 }
 
-/* Nobody waits for more of the body once an answer has begun. */
-static bool
-takes_more(const struct call *call)
+/* What goes on the wire for a piece of a body. */
+static str
+frame(struct call *call, str bytes)
 {
-	return call->peer != NULL && call->peer->uploads && !call->peer->streams;
+	struct httpc *c = call->client;
+
+	if (call->request.length >= 0) {
+		ASSERT(bytes.n <= call->left);
+		call->left -= bytes.n;
+		return bytes;
+	}
+	buf_clear(&c->out);
+	http_add_chunk(&c->out, bytes);
+	return buf_str(&c->out);
 }
 
 bool
 httpc_write(struct call *call, str bytes)
 {
 	struct peer *p = call->peer;
-	struct httpc *c = call->client;
 
 	if (bytes.n == 0)
 		return true;
-	if (!takes_more(call))
+	if (p == NULL || !takes_more(p))
 		return false;
-	if (call->request.length >= 0) {
-		ASSERT(bytes.n <= call->left);
-		call->left -= bytes.n;
-	} else {
-		buf_clear(&c->out);
-		http_add_chunk(&c->out, bytes);
-		bytes = buf_str(&c->out);
-	}
-	if (peer_write(p, bytes))
+	if (peer_write(p, p->tunnel ? bytes : frame(call, bytes)))
 		return true;
 	p->starved = !p->deaf;
-	loop_wait_start(c->response_waits, &call->wait);
+	if (!p->tunnel)
+		loop_wait_start(call->client->response_waits, &call->wait);
 	return false;
 }
 
@@ -86,9 +97,9 @@ httpc_finish(struct call *call)
 {
 	struct peer *p = call->peer;
 
-	if (!takes_more(call))
+	if (p == NULL || !takes_more(p))
 		return;
-	ASSERT(call->left == 0);
+	ASSERT(call->left == 0 && !p->tunnel);
 	p->uploads = p->starved = false;
 	if (call->request.length < 0)
 		(void)peer_write(p, STR("0\r\n\r\n"));

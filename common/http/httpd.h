@@ -20,6 +20,7 @@ struct httpd;
 enum route_flags {
 	ROUTE_ADMIN = 1,  /* needs "Authorization: Bearer <admin key>" */
 	ROUTE_QUIET = 2,  /* no access log line: health checks */
+	ROUTE_TUNNEL = 8, /* may answer 101: see rq_tunnel */
 	ROUTE_STREAM = 4, /* takes long bodies in pieces: see rq_body_follow */
 };
 

@@ -117,7 +117,7 @@ rq_close_after(struct rq *rq)
 bool
 status_has_body(int status)
 {
-	return status != 204 && status != 304;
+	return status >= 200 && status != 204 && status != 304;
 }
 
 void

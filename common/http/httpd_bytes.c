@@ -23,6 +23,7 @@ static str
 reason(int status)
 {
 	switch (status) {
+	case 101: return STR("Switching Protocols");
 	case 200: return STR("OK");
 	case 201: return STR("Created");
 	case 202: return STR("Accepted");
@@ -128,7 +129,11 @@ put_head(char *p, struct exchange *x, const struct answer *answer, bool last)
 	}
 	p = put(p, STR("X-Request-Id: "));
 	p = put(p, x->rq.id);
-	if (last)
+	if (answer->status == 101) {
+		p = put(p, STR("\r\nConnection: Upgrade\r\nUpgrade: "));
+		p = put(p, answer->protocol);
+		p = put(p, STR("\r\n"));
+	} else if (last)
 		p = put(p, STR("\r\nConnection: close\r\n"));
 	else if (x->head.minor == 0)
 		p = put(p, STR("\r\nConnection: keep-alive\r\n"));
@@ -142,7 +147,8 @@ put_head(char *p, struct exchange *x, const struct answer *answer, bool last)
 static size_t
 head_room(const struct exchange *x, const struct answer *answer)
 {
-	return HEAD_MAX + x->rq.id.n + buf_size(&x->headers) + answer->type.n;
+	return HEAD_MAX + x->rq.id.n + buf_size(&x->headers) + answer->type.n +
+	       answer->protocol.n;
 }
 
 /* Does the connection close after this answer? */

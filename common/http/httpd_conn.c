@@ -28,6 +28,7 @@ static void on_io(void *arg, unsigned ready);
 static void on_job(struct loop_job *job);
 static void receive(struct conn *c);
 static void feed(struct conn *c, str bytes);
+static void pass_on(struct conn *c, str bytes);
 static void flush(struct conn *c);
 static void flush_stream(struct conn *c);
 static void sent(struct conn *c);
@@ -68,6 +69,20 @@ conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa)
 		conn_refuse(c, ERR_OVERLOAD);
 }
 
+/* While an answer streams: to see the client leave, or what it has for a tunnel. */
+static bool
+reads_on(const struct conn *c)
+{
+	switch (c->x->flow) {
+	case FLOW_NONE: return buf_size(&c->in) < IN_MAX;
+	case FLOW_OPEN: return true;
+	case FLOW_CLOSED:
+	case FLOW_PAUSED:
+	case FLOW_BROKEN: break;
+	}
+	return false;
+}
+
 static unsigned
 wanted(const struct conn *c)
 {
@@ -81,7 +96,7 @@ wanted(const struct conn *c)
 	case CONN_BUSY: return c->eof || buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ;
 	case CONN_WRITE: return LOOP_WRITE;
 	case CONN_STREAM:
-		return (buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ) |
+		return (reads_on(c) ? LOOP_READ : 0) |
 		       (buf_size(&c->out) > 0 ? LOOP_WRITE : 0);
 	case CONN_NEW:
 	case CONN_CLOSED: break;
@@ -170,7 +185,10 @@ conn_on_flow(struct asker *asker, struct exchange *x)
 {
 	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
 
-	conn_enter(c, x->flow == FLOW_NONE ? CONN_BUSY : CONN_FLOW);
+	if (c->state == CONN_STREAM)
+		conn_want(c); /* a tunnel */
+	else
+		conn_enter(c, x->flow == FLOW_NONE ? CONN_BUSY : CONN_FLOW);
 	if (x->flow == FLOW_OPEN && buf_size(&c->in) > 0)
 		loop_defer(c->httpd->worker->loop, &c->job);
 }
@@ -182,7 +200,11 @@ on_job(struct loop_job *job)
 
 	switch (c->state) {
 	case CONN_CLOSED: destroy(c); break;
-	case CONN_STREAM: flush_stream(c); break;
+	case CONN_STREAM:
+		flush_stream(c);
+		if (c->state == CONN_STREAM && buf_size(&c->in) > 0)
+			pass_on(c, STR_NULL);
+		break;
 	case CONN_WRITE: flush(c); break;
 	case CONN_IDLE:
 	case CONN_HEAD:
@@ -295,8 +317,7 @@ conn_received(struct conn *c, ssize_t n)
 			conn_close(c); /* nobody is there to read on */
 			return;
 		}
-		buf_add(&c->in, scratch, (size_t)n);
-		conn_want(c);
+		pass_on(c, (str){ scratch, (size_t)n });
 		break;
 	case CONN_LINGER:
 		c->lingered += (size_t)n;
@@ -307,6 +328,26 @@ conn_received(struct conn *c, ssize_t n)
 	case CONN_OPEN:
 	case CONN_WRITE:
 	case CONN_CLOSED: break;
+	}
+}
+
+/* While an answer streams: what was kept and `bytes` behind it go through the tunnel; if
+ * it is none they are kept for later. */
+static void
+pass_on(struct conn *c, str bytes)
+{
+	bool open = c->x->flow == FLOW_OPEN;
+
+	if (open && buf_size(&c->in) == 0) {
+		exchange_flow_piece(c->x, bytes);
+		return;
+	}
+	buf_add_str(&c->in, bytes);
+	if (open) {
+		exchange_flow_piece(c->x, buf_str(&c->in));
+		buf_fini(&c->in);
+	} else {
+		conn_want(c);
 	}
 }
 

@@ -43,6 +43,7 @@ struct exchange;
 struct answer {
 	int status;
 	str type;         /* Content-Type; empty: none */
+	str protocol;     /* with 101: what is spoken from then on */
 	int64_t length;   /* of the body; -1: nobody knows it */
 	const str *parts; /* the whole body, one after the other */
 	size_t count;     /* of parts; 0 when the body follows in pieces */
@@ -205,7 +206,7 @@ struct slot {
 	const struct route *route;   /* borrowed */
 	rq_step *first;              /* NULL: answers 404 or 405 */
 	struct loop_waits *deadline; /* borrowed from the set */
-	struct counter *by_class[6]; /* for ever; 2xx at 2 … 5xx at 5 */
+	struct counter *by_class[6]; /* for ever; 2xx at 2 … 5xx at 5, 1xx for tunnels */
 	struct histogram *seconds;   /* for ever */
 	bool always;                 /* answers under overload too */
 	bool rest;                   /* its last param is all that is left of the path */

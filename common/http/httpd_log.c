@@ -195,6 +195,8 @@ log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t
 		add_field(log, "error", str_of(err_info(err)->code));
 	add_number(log, "us", took_us);
 	add_number(log, "bytes", (int64_t)bytes);
+	if (x->received > 0)
+		add_number(log, "received", (int64_t)x->received);
 	if (httpd->log_dropped > 0) {
 		add_number(log, "dropped", httpd->log_dropped);
 		httpd->log_dropped = 0;

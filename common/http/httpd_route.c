@@ -158,7 +158,7 @@ add_slot(struct route_set *set, const struct route *route, rq_step *first)
 	size = buf_size(&labels);
 	slot->seconds = histogram_new("onrush_http_request_seconds",
 	    "Time from a complete request to its answer.", labels.p);
-	for (int class = 2; class <= 5; class ++) {
+	for (int class = route->flags & ROUTE_TUNNEL ? 1 : 2; class <= 5; class ++) {
 		labels.len = size - 1;
 		buf_printf(&labels, ",code=\"%dxx\"", class);
 		buf_add(&labels, "", 1);

@@ -14,6 +14,25 @@
 
 static const rq_next next_token;
 
+static void
+begin(struct exchange *x, const struct answer *answer, const struct rq_stream_ops *ops)
+{
+	struct rq *rq = &x->rq;
+
+	ASSERT(x->state == RQ_RUNNING);
+	x->state = RQ_STREAM;
+	x->stream = ops;
+	x->status = answer->status;
+	route_count(x, answer->status, clock_mono_us() - rq->start_us);
+	exchange_uncount(x);
+	if (x->asker != NULL)
+		x->asker->ops->head(x->asker, x, answer);
+	if (x->head.method == HTTP_HEAD)
+		x->asker = NULL;
+	if (x->asker == NULL)
+		loop_defer(rq->worker->loop, &x->job); /* tells that it is gone */
+}
+
 rq_next
 rq_stream(struct rq *rq, int status, str content_type, int64_t length,
     const struct rq_stream_ops *ops)
@@ -23,18 +42,25 @@ rq_stream(struct rq *rq, int status, str content_type, int64_t length,
 	};
 	struct exchange *x = exchange_of(rq);
 
-	ASSERT(x->state == RQ_RUNNING && status >= 200 && status_has_body(status));
-	x->state = RQ_STREAM;
-	x->stream = ops;
-	x->status = status;
-	route_count(x, status, clock_mono_us() - rq->start_us);
-	exchange_uncount(x);
-	if (x->asker != NULL)
-		x->asker->ops->head(x->asker, x, &answer);
-	if (x->head.method == HTTP_HEAD)
-		x->asker = NULL;
-	if (x->asker == NULL)
-		loop_defer(rq->worker->loop, &x->job); /* tells that it is gone */
+	ASSERT(status_has_body(status));
+	if (x->flow != FLOW_NONE)
+		x->flow = FLOW_BROKEN; /* the answer ends the body */
+	begin(x, &answer, ops);
+	return next_token;
+}
+
+rq_next
+rq_tunnel(struct rq *rq, str protocol, const struct rq_stream_ops *ops,
+    const struct rq_body_ops *from_client)
+{
+	const struct answer answer = { .status = 101, .protocol = protocol };
+	struct exchange *x = exchange_of(rq);
+
+	ASSERT(x->flow == FLOW_NONE && rq->head->minor > 0 &&
+	       (rq->route->flags & ROUTE_TUNNEL));
+	x->follower = from_client;
+	x->flow = FLOW_OPEN;
+	begin(x, &answer, ops);
 	return next_token;
 }
 

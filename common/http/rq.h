@@ -157,6 +157,16 @@ bool rq_body_follow(struct rq *rq, const struct rq_body_ops *ops) MUST_USE;
 void rq_body_pause(struct rq *rq);
 void rq_body_resume(struct rq *rq);
 
+/*
+ * Switches to another protocol (RFC 9110, 7.8): 101 is answered with what rq_header gave,
+ * and from then on rq_stream_write and the piece of `from_client` carry bytes, until
+ * rq_stream_end, which closes the connection, or `gone`; the `end` of `from_client` is
+ * never called. rq_body_pause and rq_body_resume hold. Only on a route with ROUTE_TUNNEL,
+ * for a request of HTTP/1.1 without a body.
+ */
+rq_next rq_tunnel(struct rq *rq, str protocol, const struct rq_stream_ops *ops,
+    const struct rq_body_ops *from_client) MUST_USE;
+
 /* --- waiting -------------------------------------------------------------------------
  */
 

@@ -56,10 +56,11 @@ enum {
 	OWN_HEADERS = 10,
 };
 _Static_assert(
-    ARRAY_LEN(forwarded) + OWN_HEADERS <= FORWARD_MAX_HEADERS, "room for all headers");
+    ARRAY_LEN(forwarded) + OWN_HEADERS + FORWARD_TUNNEL_HEADERS <= FORWARD_MAX_HEADERS,
+    "room for all headers");
 
-static void
-add_header(struct forward *f, str name, str value)
+void
+forward_header(struct forward *f, str name, str value)
 {
 	if (value.n > 0)
 		f->headers[f->request.header_count++] =
@@ -85,28 +86,28 @@ add_headers(struct forward *f, const struct rq *rq, const struct visit *v)
 	struct forwarded way;
 
 	for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
-		add_header(f, forwarded[i], http_header(rq->head, forwarded[i]));
-	add_header(f, STR("x-request-id"), rq->id);
-	add_header(f, STR("traceparent"), rq->traceparent);
+		forward_header(f, forwarded[i], http_header(rq->head, forwarded[i]));
+	forward_header(f, STR("x-request-id"), rq->id);
+	forward_header(f, STR("traceparent"), rq->traceparent);
 	forwarded_fields(rq, v, &way);
-	add_header(f, STR("x-forwarded-for"), way.addresses);
-	add_header(f, STR("x-forwarded-proto"), way.proto);
-	add_header(f, STR("forwarded"), way.field);
-	add_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
+	forward_header(f, STR("x-forwarded-for"), way.addresses);
+	forward_header(f, STR("x-forwarded-proto"), way.proto);
+	forward_header(f, STR("forwarded"), way.field);
+	forward_header(f, STR("x-request-deadline-ms"), time_left(f, rq));
 }
 
 static void
 add_number(struct forward *f, struct arena *arena, str name, int64_t value)
 {
-	add_header(f, name, str_of(arena_printf(arena, "%" PRId64, value)));
+	forward_header(f, name, str_of(arena_printf(arena, "%" PRId64, value)));
 }
 
 /* Who asks, as far as a token, a pass or a key has proven it: services compare. */
 static void
 add_caller(struct forward *f, const struct rq *rq, const struct visit *v)
 {
-	add_header(f, STR("authorization"), identity_authorization(rq, v));
-	add_header(f, STR("x-onrush-client"), v->client);
+	forward_header(f, STR("authorization"), identity_authorization(rq, v));
+	forward_header(f, STR("x-onrush-client"), v->client);
 	if (v->user_id != 0)
 		add_number(f, rq->arena, STR("x-onrush-user"), v->user_id);
 	if (v->pass != NULL)
@@ -138,7 +139,11 @@ gateway_forward(struct rq *rq)
 	const struct visit *visit = rq->ctx;
 	const struct route_row *row = visit->row;
 	struct upstream *up = gateway_upstream(gw, row->behind);
+	enum ws_ask ask =
+	    row->route.flags & ROUTE_TUNNEL ? ws_ask(rq->head) : WS_NOT_ASKED;
 
+	if (ask == WS_MALFORMED || ask == WS_OTHER_VERSION)
+		return forward_tunnel_refuse(rq, ask);
 	if (up == NULL)
 		return rq_fail_because(rq, ERR_UNAVAILABLE,
 		    "There is no %s service here.", row->service_name);
@@ -158,6 +163,8 @@ gateway_forward(struct rq *rq)
 	};
 	if (rq->body_streams)
 		forward_body_begin(f, rq);
+	if (ask == WS_ASKED)
+		forward_tunnel_begin(f, rq);
 	add_headers(f, rq, visit);
 	add_caller(f, rq, visit);
 	return upstream_send(rq, relay, up, &f->request, way_of(row, rq->params));
@@ -211,6 +218,8 @@ relay(struct rq *rq)
 		return fail(rq, f);
 
 	const struct http_head *head = rq->http->head;
+	if (head->status == 101)
+		return forward_tunnel_open(rq);
 	for (size_t i = 0; i < ARRAY_LEN(relayed); i++) {
 		str value = http_header(head, relayed[i]);
 		if (value.n > 0)

@@ -3,14 +3,17 @@
  *
  *   forward.c       a request rebuilt, its answer rebuilt
  *   forward_body.c  a body that is passed on while it comes
+ *   tunnel.c        a websocket
  */
 #ifndef ONRUSH_GATEWAY_FORWARD_IMPL_H
 #define ONRUSH_GATEWAY_FORWARD_IMPL_H
 
 #include "gateway/upstream.h"
+#include "gateway/ws_rules.h"
 
 enum {
-	FORWARD_MAX_HEADERS = 16,
+	FORWARD_MAX_HEADERS = 24,
+	FORWARD_TUNNEL_HEADERS = 5,
 	FORWARD_DIGITS = 20,
 };
 
@@ -24,6 +27,16 @@ struct forward {
 	struct http_header headers[FORWARD_MAX_HEADERS];
 	char digits[FORWARD_DIGITS]; /* of one of them */
 };
+
+/* forward.c: one more header for the service, unless it is empty. */
+void forward_header(struct forward *f, str name, str value);
+
+/* tunnel.c: the request asks for a websocket; before it is sent. */
+void forward_tunnel_begin(struct forward *f, struct rq *rq);
+/* The service has answered 101. */
+rq_next forward_tunnel_open(struct rq *rq) MUST_USE;
+/* The request asks for a websocket in a way that nobody would understand. */
+rq_next forward_tunnel_refuse(struct rq *rq, enum ws_ask ask) MUST_USE;
 
 /* forward_body.c: the request's body follows its head in pieces. Before it is sent. */
 void forward_body_begin(struct forward *f, struct rq *rq);

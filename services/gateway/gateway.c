@@ -77,6 +77,7 @@ gateway_free(struct gateway *gw)
 	loop_timer_free(gw->observe);
 	httpd_free(httpd);
 	view_fini(&gw->view);
+	tunnels_free(gw->tunnels);
 	passes_free(gw->passes);
 	limits_free(gw->limits);
 	identity_free(gw->identity);

@@ -23,6 +23,7 @@
 #include "gateway/identity.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
+#include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/views.h"
 #include "http/httpd.h"
@@ -42,6 +43,7 @@ struct gateway_settings {
 	struct identity_settings identity;
 	struct cors_settings cors;
 	struct forwarded_settings forwarded;
+	struct tunnel_settings tunnel;
 	const char *admin_listen;              /* "": none; owned by conf */
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
@@ -89,6 +91,7 @@ struct gateway {
 	struct passes *passes;       /* owned; NULL: nobody needs one */
 	struct limits *limits;       /* owned */
 	struct identity *identity;   /* owned; NULL: everybody is believed */
+	struct tunnels *tunnels;     /* owned */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	struct view view;            /* to be published next */

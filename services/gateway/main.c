@@ -36,6 +36,7 @@ static const struct conf_item items[] = {
 	IDENTITY_CONF_ITEMS(struct gateway_settings, identity),
 	CORS_CONF_ITEMS(struct gateway_settings, cors),
 	FORWARDED_CONF_ITEMS(struct gateway_settings, forwarded),
+	TUNNEL_CONF_ITEMS(struct gateway_settings, tunnel),
 };
 
 static const struct app_desc desc = {
@@ -179,6 +180,7 @@ worker_start(struct worker *w)
 	gw->observe = loop_timer_new(w->loop, on_observe, gw);
 	gw->limits = limits_new(&settings.limits, w);
 	gw->identity = identity_new(&settings.identity);
+	gw->tunnels = tunnels_new(w->loop, &settings.tunnel);
 	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;

@@ -160,12 +160,26 @@ read_identity(struct route_reader *r, const struct json *object, struct route_ro
 		    API_KEY_SCOPE_MAX);
 }
 
+static void
+read_upgrade(struct route_reader *r, const struct json *object, struct route_row *row)
+{
+	str text = json_str_or(&r->json, object, "upgrade", ROUTE_NAME_BYTES, STR_NULL);
+
+	if (text.p == NULL || route_failed(r))
+		return;
+	if (!str_eq(text, STR("websocket")))
+		route_fail(r, "\"upgrade\" must be \"websocket\"");
+	if (row->route.method != HTTP_GET)
+		route_fail(r, "\"upgrade\": a websocket begins with GET");
+	row->route.flags |= ROUTE_TUNNEL;
+}
+
 void
 route_read_row(struct route_reader *r, const struct json *object, struct route_row *row)
 {
 	static const char *const names[] = { "method", "path", "host", "service",
 		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit",
-		"identity", "scope" };
+		"identity", "scope", "upgrade" };
 	struct json_reader *json = &r->json;
 	bool safe;
 	str path;
@@ -186,6 +200,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 	row->route.body_limit = (size_t)json_i64_or(
 	    json, object, "body_bytes", 0, BODY_MAX, safe ? 0 : BODY_DEFAULT);
 	row->route.flags = ROUTE_STREAM;
+	read_upgrade(r, object, row);
 	row->retry = json_bool_or(json, object, "retry", true);
 	row->pass = json_bool_or(json, object, "pass", false);
 	read_identity(r, object, row);

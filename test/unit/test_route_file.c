@@ -142,6 +142,8 @@ test_routes_that_are_refused(void **state)
 		{ "{" ROW ",\"deadline_ms\":600001}", "deadline_ms" },
 		{ "{" ROW ",\"body_bytes\":-1}", "body_bytes" },
 		{ "{" ROW ",\"body_bytes\":1099511627777}", "body_bytes" },
+		{ "{" ROW ",\"upgrade\":\"h2c\"}", "must be \"websocket\"" },
+		{ "{" ROW ",\"upgrade\":true}", "upgrade" },
 		{ "{" ROW ",\"retry\":1}", "retry" },
 		{ "{" ROW ",\"host\":1}", "host" },
 		{ "{" ROW ",\"deadline\":1}", "deadline" },
