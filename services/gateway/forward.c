@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "crypto/pass.h"
+#include "gateway/compress_rules.h"
 #include "gateway/forward_impl.h"
 #include "gateway/gateway.h"
 #include "gateway/pick_rules.h"
@@ -45,7 +46,9 @@ static const str relayed[] = {
 	STR_INIT("idempotent-replayed"),
 	STR_INIT("preference-applied"),
 	STR_INIT("cache-control"),
-	STR_INIT("etag"),
+	STR_INIT("content-encoding"),
+	STR_INIT("content-language"),
+	STR_INIT("vary"),
 	STR_INIT("allow"),
 	STR_INIT("www-authenticate"),
 };
@@ -193,26 +196,51 @@ fail(struct rq *rq, const struct forward *f)
 }
 
 static rq_next
-stream(struct rq *rq)
+stream(struct rq *rq, bool compressed)
 {
 	const struct http_head *head = rq->http->head;
+	struct gateway *gw = rq->service;
 	struct forward *f = rq->ctx;
-	int64_t length =
-	    head->framing == HTTP_BODY_LENGTH ? (int64_t)head->content_length : -1;
+	int64_t length = head->framing == HTTP_BODY_LENGTH && !compressed
+			     ? (int64_t)head->content_length
+			     : -1;
 	str type = http_header(head, STR("content-type"));
 	rq_next next = rq_stream(rq, head->status, type, length,
 	    str_starts(type, STR("text/event-stream")) ? &event_ops : &stream_ops);
 
 	f->call = rq->http->more;
 	httpc_follow(f->call, &sink, rq);
+	if (compressed)
+		f->gzip = compress_stream_begin(gw->compress);
 	on_piece(rq, rq->http->body);
 	return next;
+}
+
+/* Its fields, so far as they go on. What is compressed has another tag. */
+static void
+relay_fields(struct rq *rq, bool compressed)
+{
+	const struct http_head *head = rq->http->head;
+	str tag = http_header(head, STR("etag"));
+
+	for (size_t i = 0; i < ARRAY_LEN(relayed); i++) {
+		str value = http_header(head, relayed[i]);
+		if (value.n > 0)
+			rq_header(rq, relayed[i], value);
+	}
+	if (tag.n > 0 && compressed)
+		tag = compress_weak_tag(tag, arena_alloc(rq->arena, tag.n + 2));
+	if (tag.n > 0)
+		rq_header(rq, STR("etag"), tag);
 }
 
 static rq_next
 relay(struct rq *rq)
 {
+	const struct gateway *gw = rq->service;
 	const struct forward *f = rq->ctx;
+	enum compress_how how;
+	str body;
 
 	if (rq->err != ERR_OK)
 		return fail(rq, f);
@@ -220,15 +248,13 @@ relay(struct rq *rq)
 	const struct http_head *head = rq->http->head;
 	if (head->status == 101)
 		return forward_tunnel_open(rq);
-	for (size_t i = 0; i < ARRAY_LEN(relayed); i++) {
-		str value = http_header(head, relayed[i]);
-		if (value.n > 0)
-			rq_header(rq, relayed[i], value);
-	}
+	how = compress_choose(gw->compress, rq, routes_row(rq->route)->compress);
+	relay_fields(rq, how != COMPRESS_NOT);
 	if (rq->http->more != NULL)
-		return stream(rq);
-	return rq_reply(
-	    rq, head->status, http_header(head, STR("content-type")), rq->http->body);
+		return stream(rq, how == COMPRESS_PIECES);
+	body = how == COMPRESS_WHOLE ? compress_whole(gw->compress, rq->http->body)
+				     : rq->http->body;
+	return rq_reply(rq, head->status, http_header(head, STR("content-type")), body);
 }
 
 /* --- an answer in pieces -------------------------------------------------------------
@@ -238,16 +264,37 @@ static void
 on_piece(void *arg, str bytes)
 {
 	struct rq *rq = arg;
+	struct gateway *gw = rq->service;
 	struct forward *f = rq->ctx;
 
+	if (f->gzip != NULL)
+		bytes = compress_piece(gw->compress, f->gzip, bytes, GZIP_FLUSH);
 	if (!rq_stream_write(rq, bytes))
 		httpc_pause(f->call);
 }
 
 static void
+end_compression(struct rq *rq)
+{
+	struct gateway *gw = rq->service;
+	struct forward *f = rq->ctx;
+
+	compress_stream_end(gw->compress, f->gzip);
+	f->gzip = NULL;
+}
+
+static void
 on_end(void *arg, enum err err)
 {
-	rq_stream_end(arg, err == ERR_OK);
+	struct rq *rq = arg;
+	struct gateway *gw = rq->service;
+	struct forward *f = rq->ctx;
+
+	if (f->gzip != NULL && err == ERR_OK)
+		(void)rq_stream_write(
+		    rq, compress_piece(gw->compress, f->gzip, STR_NULL, GZIP_END));
+	end_compression(rq);
+	rq_stream_end(rq, err == ERR_OK);
 }
 
 static void
@@ -263,6 +310,7 @@ on_gone(struct rq *rq)
 {
 	struct forward *f = rq->ctx;
 
+	end_compression(rq);
 	httpc_stop(f->call);
 }
 

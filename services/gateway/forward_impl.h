@@ -23,6 +23,7 @@ struct forward {
 	bool safe;                 /* a call that changes nothing */
 	struct call *call; /* borrowed; from the first piece, of the body or of the
 			    * answer, to the last */
+	struct gzip *gzip; /* owned; NULL: pieces of the answer go on as they are */
 	struct httpc_request request;
 	struct http_header headers[FORWARD_MAX_HEADERS];
 	char digits[FORWARD_DIGITS]; /* of one of them */

@@ -81,6 +81,7 @@ gateway_free(struct gateway *gw)
 	passes_free(gw->passes);
 	limits_free(gw->limits);
 	identity_free(gw->identity);
+	compress_free(gw->compress);
 	LIST_FOREACH (o, &gw->outlets, link) {
 		upstream_free(o->upstream);
 		o->upstream = NULL;

@@ -18,6 +18,7 @@
 #include "app/app.h"
 #include "gateway/certificates.h"
 #include "gateway/limits.h"
+#include "gateway/compress.h"
 #include "gateway/cors.h"
 #include "gateway/forwarded.h"
 #include "gateway/identity.h"
@@ -44,7 +45,8 @@ struct gateway_settings {
 	struct cors_settings cors;
 	struct forwarded_settings forwarded;
 	struct tunnel_settings tunnel;
-	const char *admin_listen;              /* "": none; owned by conf */
+	const char *admin_listen; /* "": none; owned by conf */
+	struct compress_settings compress;
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };
@@ -92,6 +94,7 @@ struct gateway {
 	struct limits *limits;       /* owned */
 	struct identity *identity;   /* owned; NULL: everybody is believed */
 	struct tunnels *tunnels;     /* owned */
+	struct compress *compress;   /* owned; NULL: answers go as they are */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	struct view view;            /* to be published next */

@@ -37,6 +37,7 @@ static const struct conf_item items[] = {
 	CORS_CONF_ITEMS(struct gateway_settings, cors),
 	FORWARDED_CONF_ITEMS(struct gateway_settings, forwarded),
 	TUNNEL_CONF_ITEMS(struct gateway_settings, tunnel),
+	COMPRESS_CONF_ITEMS(struct gateway_settings, compress),
 };
 
 static const struct app_desc desc = {
@@ -181,6 +182,7 @@ worker_start(struct worker *w)
 	gw->limits = limits_new(&settings.limits, w);
 	gw->identity = identity_new(&settings.identity);
 	gw->tunnels = tunnels_new(w->loop, &settings.tunnel);
+	gw->compress = compress_new(&settings.compress);
 	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;

@@ -1,7 +1,7 @@
 /*
  * Serving pages from memory. The assembler puts the files of pages/ into the program; a
  * page's tag is a hash of its bytes, so browsers ask every time and load what has
- * changed.
+ * changed. They are compressed once, at the start.
  */
 #include "gateway/pages.h"
 
@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "crypto/digest.h"
+#include "gateway/compress_rules.h"
 #include "gateway/identity_rules.h"
+#include "http/gzip.h"
 #include "http/httpd.h"
 
 enum {
@@ -40,8 +42,12 @@ static const struct page {
 #undef X
 };
 
-/* Each page's tag, quotes included; made by pages_init, then only read. */
-static char tags[ARRAY_LEN(pages)][TAG_SIZE + 1];
+/* What pages_init makes of each page; then only read. */
+static struct made {
+	char tag[TAG_SIZE + 1];      /* quotes included */
+	char gzip_tag[TAG_SIZE + 3]; /* other bytes, so another tag */
+	struct buf gzip;             /* for ever */
+} made[ARRAY_LEN(pages)];
 
 /*
  * A page loads what comes from here and nothing else, runs no script that is written into
@@ -64,6 +70,17 @@ bytes_of(const struct page *page)
 	return (str){ page->start, (size_t)(page->end - page->start) };
 }
 
+/* Once for all who load it, so as small as can be. */
+static void
+compress(str bytes, struct buf *out)
+{
+	struct gzip *g = gzip_new(GZIP_ONCE);
+
+	buf_clear(out);
+	gzip_add(g, bytes, GZIP_END, out);
+	gzip_free(g);
+}
+
 void
 pages_init(void)
 {
@@ -73,7 +90,9 @@ pages_init(void)
 		char hex[2 * TAG_BYTES + 1];
 
 		hex_encode(hash.b, TAG_BYTES, hex);
-		snprintf(tags[i], sizeof(tags[i]), "\"%s\"", hex);
+		snprintf(made[i].tag, sizeof(made[i].tag), "\"%s\"", hex);
+		snprintf(made[i].gzip_tag, sizeof(made[i].gzip_tag), "\"%s-g\"", hex);
+		compress(bytes, &made[i].gzip);
 	}
 }
 
@@ -108,14 +127,19 @@ rq_next
 pages_show(struct rq *rq)
 {
 	size_t i = index_of(rq->route);
-	str tag = str_of(tags[i]);
+	bool gzip = compress_accepts_gzip(http_header(rq->head, STR("accept-encoding")));
+	str tag = str_of(gzip ? made[i].gzip_tag : made[i].tag);
 
 	for (size_t h = 0; h < ARRAY_LEN(page_headers); h++)
 		rq_header(rq, page_headers[h].name, page_headers[h].value);
+	rq_header(rq, STR("Vary"), STR("Accept-Encoding"));
 	rq_header(rq, STR("ETag"), tag);
 	if (pages_tag_matches(http_header(rq->head, STR("if-none-match")), tag))
 		return rq_reply(rq, 304, STR_NULL, STR_NULL);
-	return rq_reply(rq, 200, pages[i].type, bytes_of(&pages[i]));
+	if (gzip)
+		rq_header(rq, STR("Content-Encoding"), STR("gzip"));
+	return rq_reply(
+	    rq, 200, pages[i].type, gzip ? buf_str(&made[i].gzip) : bytes_of(&pages[i]));
 }
 
 /* --- to the waiting room ---------------------------------------------------------------

@@ -68,7 +68,8 @@ struct route_row {
 	const struct limit_class *classes[1 + ROUTE_LIMITS];
 	size_t early_count, class_count;
 	enum identity_want identity;
-	str scope; /* of IDENTITY_API_KEY */
+	str scope;     /* of IDENTITY_API_KEY */
+	bool compress; /* its answers may be compressed */
 };
 
 struct route_service {

@@ -179,7 +179,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 {
 	static const char *const names[] = { "method", "path", "host", "service",
 		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit",
-		"identity", "scope", "upgrade" };
+		"identity", "scope", "upgrade", "compress" };
 	struct json_reader *json = &r->json;
 	bool safe;
 	str path;
@@ -203,6 +203,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 	read_upgrade(r, object, row);
 	row->retry = json_bool_or(json, object, "retry", true);
 	row->pass = json_bool_or(json, object, "pass", false);
+	row->compress = json_bool_or(json, object, "compress", true);
 	read_identity(r, object, row);
 	read_key(r, object, row);
 	route_read_row_limits(r, object, row);

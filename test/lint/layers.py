@@ -24,6 +24,7 @@ LIBRARIES = {
     "hiredis": "store",
     "librdkafka": "bus",
     "openssl": "crypto",
+    "zlib.h": "http",
 }
 # Daemons that work for a service without having its name.
 WORKS_FOR = {

@@ -83,7 +83,8 @@ test_members_are_taken(void **state)
 	    "{\"//\":\"why\",\"method\":\"PATCH\",\"path\":\"/a/{x}/{y...}\",\"host\":"
 	    "\"h\",\"service\":\"order\",\"target\":\"/b/{x}/{y...}\",\"deadline_ms\":7,"
 	    "\"body_bytes\":9,\"key\":\"x\",\"retry\":false,\"pass\":true,"
-	    "\"identity\":\"api-key\",\"scope\":\"a.b:c\"}");
+	    "\"identity\":\"api-key\",\"scope\":\"a.b:c\","
+	    "\"compress\":false}");
 	assert_non_null(f);
 	assert_int_equal(f->rows[0].route.method, HTTP_PATCH);
 	assert_string_equal(f->rows[0].route.pattern, "/a/{x}/{y...}");
@@ -96,6 +97,7 @@ test_members_are_taken(void **state)
 	assert_true(f->rows[0].pass);
 	assert_int_equal(f->rows[0].identity, IDENTITY_API_KEY);
 	assert_true(str_eq(f->rows[0].scope, STR("a.b:c")));
+	assert_false(f->rows[0].compress);
 	route_file_free(f);
 }
 
