@@ -77,7 +77,7 @@ ssize_t tls_conn_read(struct tls_conn *c, char *out, size_t size) MUST_USE;
 ssize_t tls_conn_write(struct tls_conn *c, str text) MUST_USE;
 
 /* Says that nothing more will be sent. 0, or one of the above. */
-int tls_conn_finish(struct tls_conn *c) MUST_USE;
+int tls_conn_finish(struct tls_conn *c);
 
 /* The handshake is complete. */
 bool tls_conn_open(const struct tls_conn *c);

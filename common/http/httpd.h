@@ -93,7 +93,10 @@ struct httpd_settings {
 struct httpd_opening {
 	const char *tls_listen; /* address for connections with TLS, besides
 				 * settings->listen; "": none; borrowed */
-	int64_t timeout_us;     /* from accepting to the end of the TLS handshake */
+	int64_t timeout_us;     /* from accepting to the end of what is below */
+	/* Balancers: connections to ports are taken from these only, and each begins
+	 * with a PROXY header, before any TLS. NULL: from all, and none does. */
+	bool (*is_balancer)(const char *peer); /* an address, as net_text gives it */
 };
 
 struct httpd_conf {

@@ -42,9 +42,13 @@ conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa)
 {
 	struct httpd *httpd = from->httpd;
 	bool excess = httpd->conn_count >= (size_t)httpd->conf.settings->max_conns;
-	bool opens = from->tls;
+	bool opens = from->tls || from->proxied;
 	struct conn *c;
 
+	if (from->proxied && !opening_is_welcome(from, sa)) {
+		close(fd);
+		return;
+	}
 	if (excess) {
 		counter_add(httpd->metrics.refused_conns, 1);
 		log_warn("more connections than ONRUSH_MAX_CONNS: refused one");
@@ -57,6 +61,8 @@ conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa)
 	c->asker.ops = &conn_ops;
 	c->httpd = httpd;
 	c->excess = excess;
+	c->proxied = from->proxied;
+	c->shakes = from->tls;
 	c->job.run = on_job;
 	c->io = loop_io_new(httpd->worker->loop, fd, on_io, c);
 	wire_init(&c->wire, fd);
@@ -158,6 +164,8 @@ conn_close(struct conn *c)
 	if (state == CONN_CLOSED)
 		return;
 	c->x = NULL;
+	if (state == CONN_IDLE)
+		wire_leave(&c->wire);
 	if (state == CONN_OPEN)
 		opening_end(c);
 	conn_enter(c, CONN_CLOSED);

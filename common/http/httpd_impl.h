@@ -111,6 +111,8 @@ struct conn {
 	bool last;    /* closes after the answer that is being sent */
 	bool taking;  /* conn_take is on the stack and goes on by itself */
 	bool secure;  /* its client came by TLS */
+	bool proxied; /* in CONN_OPEN: a PROXY header is still to come */
+	bool shakes;  /* in CONN_OPEN: a TLS handshake is still to come, or under way */
 	bool excess;  /* beyond max_conns: only to be told so */
 	bool chunked; /* in CONN_STREAM, like the next: pieces are chunks */
 	bool full;    /* told the exchange to wait for room */
@@ -185,6 +187,7 @@ struct listener {
 	int fd;                   /* owned */
 	int most;                 /* connections that are accepted in one turn */
 	bool tls;                 /* they begin with a handshake */
+	bool proxied;             /* before that, with a PROXY header */
 };
 
 /* Connections before their first request. */
@@ -198,6 +201,7 @@ struct opening {
 	struct counter *shaken[2][2]; /* by version (1.2, 1.3) and resumption */
 	struct counter *left, *refused, *crowded, *late; /* handshakes */
 	struct counter *silent;                          /* before a handshake */
+	struct counter *strangers, *headless;            /* without a PROXY header */
 };
 
 /* A route and what the server keeps of it. */
@@ -311,6 +315,8 @@ void conn_reset(struct conn *c);
 /* httpd_opening.c */
 void opening_init(struct httpd *httpd);
 void opening_fini(struct httpd *httpd);
+/* May who connects from there? Counted and logged, if not. */
+bool opening_is_welcome(const struct listener *from, const struct sockaddr_storage *sa);
 /* Goes on in CONN_OPEN, when the descriptor is ready. */
 void opening_continue(struct conn *c);
 void opening_timed_out(struct conn *c);

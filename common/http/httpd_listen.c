@@ -33,11 +33,13 @@ static void
 add_listener(struct httpd *httpd, int fd, bool tls)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
+	const struct httpd_opening *opening = httpd->conf.opening;
 	struct loop *loop = httpd->worker->loop;
 
 	l->httpd = httpd;
 	l->fd = fd;
 	l->tls = tls;
+	l->proxied = opening != NULL && opening->is_balancer != NULL && !net_at_path(fd);
 	l->most = net_at_path(fd) ? 1 : ACCEPT_MAX;
 	l->io = loop_io_new(loop, fd, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);

@@ -1,7 +1,8 @@
 /*
- * What comes on a connection before its first request: the TLS handshake.
+ * What comes on a connection before its first request: the PROXY header of a balancer,
+ * then the TLS handshake, each if it is asked for.
  *
- *   accepted ──> CONN_OPEN: handshake ──> CONN_IDLE
+ *   accepted ──> CONN_OPEN: header ──> handshake ──> CONN_IDLE
  *
  * A handshake costs what ten to fifty requests cost, and whoever likes can make us do it.
  * So a turn of the loop does handshakes for SHAKE_US at most: a connection whose turn did
@@ -12,6 +13,7 @@
 #include "app/log.h"
 #include "base/clock.h"
 #include "http/httpd_impl.h"
+#include "http/proxy_protocol.h"
 
 enum {
 	SHAKE_US = 1000,   /* of a turn */
@@ -31,6 +33,10 @@ opening_init(struct httpd *httpd)
 	struct opening *o = &httpd->opening;
 
 	TAILQ_INIT(&o->shaking);
+	o->strangers = counter_new("onrush_http_proxy_refused_total",
+	    "Connections that did not come as a balancer's do.", "why=\"sender\"");
+	o->headless = counter_new("onrush_http_proxy_refused_total",
+	    "Connections that did not come as a balancer's do.", "why=\"header\"");
 	if (httpd->conf.opening == NULL)
 		return;
 	o->waits = loop_waits_new(
@@ -63,6 +69,58 @@ httpd_set_tls(struct httpd *httpd, struct tls *tls)
 	tls_put(before);
 }
 
+/* --- the PROXY header ----------------------------------------------------------------
+ */
+
+bool
+opening_is_welcome(const struct listener *from, const struct sockaddr_storage *sa)
+{
+	const struct httpd *httpd = from->httpd;
+	char peer[NET_TEXT_SIZE];
+
+	net_text(sa, peer);
+	if (httpd->conf.opening->is_balancer(peer))
+		return true;
+	counter_add(httpd->opening.strangers, 1);
+	log_info("%s is not in ONRUSH_PROXY_PROTOCOL: refused its connection", peer);
+	return false;
+}
+
+static void
+take_source(struct conn *c, const struct proxy_header *header)
+{
+	c->proxied = false;
+	c->secure = header->secure;
+	if (header->has_source)
+		net_text(&header->source, c->peer);
+	buf_consume(&c->in, header->size);
+	if (c->shakes)
+		return;
+	conn_enter(c, CONN_IDLE);
+	loop_defer(c->httpd->worker->loop, &c->job); /* takes what came behind it */
+}
+
+static void
+read_header(struct conn *c)
+{
+	struct proxy_header header;
+	ssize_t n = wire_read(&c->wire, c->httpd->scratch, CONN_SCRATCH);
+
+	if (n == WIRE_AGAIN)
+		return;
+	if (n > 0)
+		buf_add(&c->in, c->httpd->scratch, (size_t)n);
+	switch (n > 0 ? proxy_parse(buf_str(&c->in), &header) : PROXY_BAD) {
+	case PROXY_MORE: break;
+	case PROXY_DONE: take_source(c, &header); break;
+	case PROXY_BAD:
+		counter_add(c->httpd->opening.headless, 1);
+		log_info("no PROXY header from %s: closed its connection", c->peer);
+		conn_close(c);
+		break;
+	}
+}
+
 /* --- the handshake -------------------------------------------------------------------
  */
 
@@ -87,7 +145,8 @@ begin(struct conn *c)
 		counter_add(o->crowded, 1);
 		conn_close(TAILQ_FIRST(&o->shaking));
 	}
-	wire_start_tls(&c->wire, o->tls, STR_NULL);
+	wire_start_tls(&c->wire, o->tls, buf_str(&c->in));
+	buf_fini(&c->in);
 	TAILQ_INSERT_TAIL(&o->shaking, c, shaking);
 	o->shaking_count++;
 }
@@ -147,7 +206,13 @@ shake(struct conn *c)
 void
 opening_continue(struct conn *c)
 {
-	if (is_affordable(c->httpd))
+	bool had_header = !c->proxied;
+
+	if (c->proxied)
+		read_header(c);
+	/* What came behind a header is here already, and does not come again. */
+	if (c->state == CONN_OPEN && !c->proxied &&
+	    (!had_header || is_affordable(c->httpd)))
 		shake(c);
 }
 

@@ -72,6 +72,13 @@ wire_finish(struct wire *w)
 }
 
 void
+wire_leave(struct wire *w)
+{
+	if (w->tls != NULL && tls_conn_open(w->tls))
+		tls_conn_finish(w->tls);
+}
+
+void
 wire_reset(struct wire *w)
 {
 	const struct linger now = { .l_onoff = 1 };

@@ -49,6 +49,10 @@ ssize_t wire_write(struct wire *w, str bytes) MUST_USE;
 /* Says that nothing more will be sent; reading goes on. 0, or as above. */
 int wire_finish(struct wire *w) MUST_USE;
 
+/* Before wire_fini, when all has been sent and nobody waits for an end: says so where
+ * there is a word for it. */
+void wire_leave(struct wire *w);
+
 /* Throws away what was not sent: the other side gets an error from the wire_fini that
  * follows. */
 void wire_reset(struct wire *w);

@@ -37,7 +37,8 @@ struct certificates_settings {
 	{                                                                                \
 		"ONRUSH_OPEN_TIMEOUT_MS", CONF_MS,                                       \
 		    offsetof(type, member.opening.timeout_us), "5000", 10, 600000,       \
-		    "From accepting a connection to the end of its TLS handshake."       \
+		    "From accepting a connection to the end of its PROXY header and "    \
+		    "TLS handshake."                                                     \
 	}
 
 /* Are the settings right, and can the files be used? False with a sentence. */

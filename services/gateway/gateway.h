@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "app/app.h"
+#include "gateway/balancers.h"
 #include "gateway/certificates.h"
 #include "gateway/limits.h"
 #include "gateway/compress.h"
@@ -38,6 +39,7 @@ struct gateway_settings {
 	struct app_settings app; /* first: see app_desc */
 	struct httpd_settings http;
 	struct certificates_settings tls;
+	struct balancers_settings balancers;
 	struct upstream_settings upstream;
 	struct passes_settings passes;
 	struct limits_settings limits;

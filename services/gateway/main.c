@@ -29,6 +29,7 @@ static const struct conf_item items[] = {
 	APP_CONF_ITEMS("0"),
 	HTTPD_CONF_ITEMS(struct gateway_settings, http, "127.0.0.1:8080"),
 	CERTIFICATES_CONF_ITEMS(struct gateway_settings, tls),
+	BALANCERS_CONF_ITEMS(struct gateway_settings, balancers),
 	GATEWAY_CONF_ITEMS,
 	UPSTREAM_CONF_ITEMS(struct gateway_settings, upstream),
 	PASSES_CONF_ITEMS(struct gateway_settings, passes),
@@ -65,6 +66,7 @@ static bool
 check(char *err, size_t err_size)
 {
 	return certificates_check(&settings.tls, err, err_size) &&
+	       balancers_check(&settings.balancers, err, err_size) &&
 	       limits_check_settings(&settings.limits, err, err_size) &&
 	       routing_check(&settings, err, err_size) &&
 	       identity_check_files(&settings.identity, err, err_size) &&
@@ -99,6 +101,7 @@ start(struct app *app)
 	return gateway_admin_open(&settings.http, settings.admin_listen) &&
 	       httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
 	       certificates_start(&settings.tls) &&
+	       balancers_start(&settings.balancers, &settings.tls.opening) &&
 	       limits_start(&settings.limits, app_workers(app)) &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
 	       identity_start(&settings.identity) && cors_start(&settings.cors) &&
