@@ -29,7 +29,8 @@ CPPFLAGS += -D_GNU_SOURCE -DONRUSH_VERSION='"$(VERSION)"' -Icommon -Iservices
 CFLAGS   += -std=c17 -g -fno-omit-frame-pointer $(HARDEN) $(WARNINGS) \
 	$(CFLAGS_$(VARIANT)) $(if $(WERROR),-Werror)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS_$(VARIANT))
-LDLIBS   += -levent_core -lpq -lhiredis -lrdkafka -lcjson -lssl -lcrypto -lz -lresolv -lm -lpthread
+LDLIBS   += -levent_core -lpq -lhiredis -lnghttp2 -lrdkafka -lcjson -lssl -lcrypto -lz \
+	-lresolv -lm -lpthread
 # libpq's header lives in its own folder; -isystem keeps its warnings out of ours.
 CPPFLAGS += -isystem /usr/include/postgresql
 

@@ -11,7 +11,7 @@
 
 #include "app/log.h"
 #include "base/clock.h"
-#include "http/httpd_impl.h"
+#include "http/h2_impl.h"
 
 enum {
 	LINGER_US = 2000000, /* after the last answer */
@@ -71,6 +71,8 @@ httpd_new(struct worker *w, const struct httpd_conf *conf)
 	httpd->scratch = xmalloc(CONN_SCRATCH);
 	opening_init(httpd);
 	register_metrics(&httpd->metrics);
+	if (conf->opening != NULL && conf->opening->http2)
+		httpd->h2 = h2_host_new(httpd);
 	routes_init(httpd);
 	log_start(httpd);
 	return httpd;
@@ -91,6 +93,8 @@ httpd_drain(struct httpd *httpd)
 	LIST_FOREACH (c, &httpd->conns, link) {
 		if (c->state == CONN_IDLE || c->state == CONN_OPEN)
 			conn_enter(c, c->state); /* its patience is shorter now */
+		else if (c->state == CONN_H2)
+			conn_h2_drain(c);
 	}
 	streams_drain(httpd);
 	httpd_settle(httpd);
@@ -158,6 +162,7 @@ release(struct httpd *httpd)
 	buf_fini(&httpd->out);
 	buf_fini(&httpd->text);
 	buf_fini(&httpd->log);
+	h2_host_free(httpd->h2);
 	free(httpd);
 }
 

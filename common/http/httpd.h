@@ -97,6 +97,8 @@ struct httpd_opening {
 	/* Balancers: connections to ports are taken from these only, and each begins
 	 * with a PROXY header, before any TLS. NULL: from all, and none does. */
 	bool (*is_balancer)(const char *peer); /* an address, as net_text gives it */
+	bool http2; /* speaks HTTP/2 with clients that ask for it: by ALPN, or on a port
+		     * without TLS by its preface */
 };
 
 struct httpd_conf {

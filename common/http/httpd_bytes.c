@@ -77,6 +77,15 @@ date_lines(struct httpd *httpd)
 	return (str){ httpd->date, httpd->date_size };
 }
 
+str
+answer_date(struct httpd *httpd)
+{
+	str lines = date_lines(httpd);
+	size_t before = sizeof("\r\nServer: onrush\r\nDate: ") - 1;
+
+	return (str){ lines.p + before, lines.n - before - 2 };
+}
+
 /* Appends at p, where there is room; the new end. */
 static char *
 put(char *p, str s)
@@ -235,6 +244,32 @@ send_end(struct asker *asker, bool whole)
 		buf_add_str(&c->out, STR("0\r\n\r\n"));
 	c->last |= c->httpd->draining;
 	conn_send_later(c, CONN_WRITE);
+}
+
+/* --- the request's body --------------------------------------------------------------
+ */
+
+void
+conn_continue(struct conn *c)
+{
+	str bytes = STR("HTTP/1.1 100 Continue\r\n\r\n");
+
+	/* All before it has been sent; what takes no 25 bytes then is broken. */
+	if (conn_send(c, bytes) < bytes.n)
+		conn_close(c);
+}
+
+void
+conn_on_flow(struct asker *asker, struct exchange *x)
+{
+	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
+
+	if (c->state == CONN_STREAM)
+		conn_want(c); /* a tunnel */
+	else
+		conn_enter(c, x->flow == FLOW_NONE ? CONN_BUSY : CONN_FLOW);
+	if (x->flow == FLOW_OPEN && buf_size(&c->in) > 0)
+		loop_defer(c->httpd->worker->loop, &c->job);
 }
 
 const struct asker_ops conn_ops = { send_answer, send_head, send_piece, conn_on_flow,

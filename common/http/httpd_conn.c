@@ -5,7 +5,8 @@
  *   (OPEN) ──> IDLE
  *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
  *     │        │        └─> FLOW ─^ └──> STREAM ────^       └──> LINGER ──> CLOSED
- *     └────────┴──────────────────┘
+ *     │────────┴──────────────────┘                                ^
+ *     └──> H2 ─────────────────────────────────────────────────────┘
  *
  * A request that comes whole goes from IDLE to BUSY, one with a long body by FLOW, from
  * where it may also be answered. Closing is always gentle: we say
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #include "app/log.h"
-#include "http/httpd_impl.h"
+#include "http/h2_impl.h"
 
 enum {
 	IN_MAX = 65536,       /* pipelined bytes that are kept while one is served */
@@ -104,6 +105,7 @@ wanted(const struct conn *c)
 	case CONN_STREAM:
 		return (reads_on(c) ? LOOP_READ : 0) |
 		       (buf_size(&c->out) > 0 ? LOOP_WRITE : 0);
+	case CONN_H2: return conn_h2_wanted(c);
 	case CONN_NEW:
 	case CONN_CLOSED: break;
 	}
@@ -129,6 +131,7 @@ patience(const struct conn *c)
 	case CONN_FLOW: return c->x->flow == FLOW_OPEN ? httpd->bodies : NULL;
 	case CONN_WRITE: return httpd->writes;
 	case CONN_STREAM: return buf_size(&c->out) > 0 ? httpd->writes : NULL;
+	case CONN_H2: return conn_h2_patience(c);
 	case CONN_LINGER: return httpd->lingers;
 	case CONN_BUSY: /* the request has its own deadline */
 	case CONN_NEW:
@@ -169,6 +172,8 @@ conn_close(struct conn *c)
 	if (state == CONN_OPEN)
 		opening_end(c);
 	conn_enter(c, CONN_CLOSED);
+	if (state == CONN_H2)
+		h2_abandon(c->h2);
 	if (x == NULL)
 		return;
 	x->asker = NULL;
@@ -188,19 +193,6 @@ conn_reset(struct conn *c)
 	conn_close(c);
 }
 
-void
-conn_on_flow(struct asker *asker, struct exchange *x)
-{
-	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
-
-	if (c->state == CONN_STREAM)
-		conn_want(c); /* a tunnel */
-	else
-		conn_enter(c, x->flow == FLOW_NONE ? CONN_BUSY : CONN_FLOW);
-	if (x->flow == FLOW_OPEN && buf_size(&c->in) > 0)
-		loop_defer(c->httpd->worker->loop, &c->job);
-}
-
 static void
 on_job(struct loop_job *job)
 {
@@ -214,6 +206,7 @@ on_job(struct loop_job *job)
 			pass_on(c, STR_NULL);
 		break;
 	case CONN_WRITE: flush(c); break;
+	case CONN_H2: conn_h2_flush(c); break;
 	case CONN_IDLE:
 	case CONN_HEAD:
 	case CONN_BODY:
@@ -235,6 +228,7 @@ destroy(struct conn *c)
 	gauge_add(httpd->metrics.conns, -1);
 	loop_io_free(c->io);
 	wire_fini(&c->wire);
+	h2_free(c->h2);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c);
@@ -263,6 +257,7 @@ conn_on_wait(struct loop_wait *w)
 		return;
 	case CONN_WRITE:
 	case CONN_STREAM: counter_add(m->timeout_write, 1); break;
+	case CONN_H2: conn_h2_on_wait(c); return;
 	case CONN_IDLE:
 	case CONN_LINGER: break;
 	case CONN_NEW:
@@ -290,6 +285,8 @@ on_io(void *arg, unsigned ready)
 		return;
 	if (c->state == CONN_STREAM)
 		flush_stream(c);
+	else if (c->state == CONN_H2)
+		conn_h2_flush(c);
 	else
 		flush(c);
 }
@@ -326,6 +323,12 @@ conn_received(struct conn *c, ssize_t n)
 			return;
 		}
 		pass_on(c, (str){ scratch, (size_t)n });
+		break;
+	case CONN_H2:
+		if (c->eof)
+			conn_close(c); /* nobody is there to read on */
+		else
+			conn_h2_take(c, (str){ scratch, (size_t)n });
 		break;
 	case CONN_LINGER:
 		c->lingered += (size_t)n;
@@ -383,9 +386,8 @@ feed(struct conn *c, str bytes)
 /* --- sending -------------------------------------------------------------------------
  */
 
-/* How many bytes the wire took; the connection is closed when it is broken. */
-static size_t
-send_some(struct conn *c, str bytes)
+size_t
+conn_send(struct conn *c, str bytes)
 {
 	ssize_t n = wire_write(&c->wire, bytes);
 
@@ -403,7 +405,7 @@ conn_answer(struct conn *c, str bytes, bool last)
 
 	c->x = NULL;
 	c->last = last;
-	n = send_some(c, bytes);
+	n = conn_send(c, bytes);
 	if (c->state == CONN_CLOSED)
 		return;
 	if (n == bytes.n) {
@@ -414,22 +416,12 @@ conn_answer(struct conn *c, str bytes, bool last)
 	}
 }
 
-void
-conn_continue(struct conn *c)
-{
-	str bytes = STR("HTTP/1.1 100 Continue\r\n\r\n");
-
-	/* All before it has been sent; what takes no 25 bytes then is broken. */
-	if (send_some(c, bytes) < bytes.n)
-		conn_close(c);
-}
-
 static void
 flush(struct conn *c)
 {
 	if (c->state != CONN_WRITE)
 		return;
-	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
+	buf_consume(&c->out, conn_send(c, buf_str(&c->out)));
 	if (c->state == CONN_WRITE && buf_size(&c->out) == 0)
 		sent(c);
 }
@@ -452,7 +444,7 @@ flush_stream(struct conn *c)
 {
 	size_t left;
 
-	buf_consume(&c->out, send_some(c, buf_str(&c->out)));
+	buf_consume(&c->out, conn_send(c, buf_str(&c->out)));
 	if (c->state != CONN_STREAM)
 		return;
 	left = buf_size(&c->out);
@@ -483,6 +475,15 @@ finish(struct conn *c)
 		break;
 	default: conn_close(c);
 	}
+}
+
+void
+conn_finish(struct conn *c)
+{
+	if (c->h2 != NULL)
+		h2_abandon(c->h2);
+	c->last = true;
+	sent(c);
 }
 
 /* The answer has left. */

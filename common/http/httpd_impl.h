@@ -11,13 +11,15 @@
  *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
  *   httpd_opening.c what comes before the first request
- *   httpd_read.c    from bytes to a request that may run
+ *   httpd_read.c    from bytes of HTTP/1.1 to a request
+ *   httpd_admit.c   from a request to one that may run
  *   httpd_route.c   which route, who may call it, its metrics
  *   rq.c            steps: running, waiting, the deadline
  *   httpd_answer.c  from an outcome to an answer
  *   httpd_body.c    bodies in pieces
  *   httpd_stream.c  answers in pieces
  *   httpd_bytes.c   answers as HTTP/1.1 writes them
+ *   httpd_h2.c      a connection while it speaks HTTP/2 (h2_impl.h)
  *   httpd_log.c     the access log, request ids
  *   httpd_ops.c     /healthz, /readyz, /metrics
  *
@@ -49,9 +51,10 @@ struct answer {
 	size_t count;     /* of parts; 0 when the body follows in pieces */
 };
 
-/* The other side of an exchange: a connection of HTTP/1.1. It has the exchange, and the
- * exchange has it, until `answer` or `end` is called or it goes by itself; each clears
- * its own pointer. None of these tells the exchange anything before it returns. */
+/* The other side of an exchange: a connection of HTTP/1.1, a stream of HTTP/2. It has the
+ * exchange, and the exchange has it, until `answer` or `end` is called or it goes by
+ * itself; each clears its own pointer. None of these tells the exchange anything before
+ * it returns. */
 struct asker {
 	const struct asker_ops *ops; /* borrowed, static */
 };
@@ -87,6 +90,7 @@ enum conn_state {
 	CONN_BUSY,   /* its exchange's steps are under way */
 	CONN_WRITE,  /* the rest of an answer is in `out` */
 	CONN_STREAM, /* its exchange writes pieces into `out` */
+	CONN_H2,     /* speaks HTTP/2, whatever its requests do */
 	CONN_LINGER, /* said all; what still comes is thrown away until the client closes
 		      */
 	CONN_CLOSED, /* its job frees it */
@@ -99,6 +103,7 @@ struct conn {
 	struct httpd *httpd;       /* borrowed */
 	struct loop_io *io;        /* owned */
 	struct exchange *x;        /* borrowed; from CONN_BODY to CONN_STREAM */
+	struct h2 *h2;             /* owned; once it speaks HTTP/2 */
 	struct loop_wait wait;
 	struct loop_job job; /* goes on with `in`, sends pieces, or frees */
 	struct buf in;       /* of an incomplete head, or pipelined */
@@ -108,6 +113,7 @@ struct conn {
 	struct wire wire;
 	enum conn_state state;
 	bool eof;     /* the client will send nothing more */
+	bool plain;   /* speaks HTTP/1.1: had a request of it */
 	bool last;    /* closes after the answer that is being sent */
 	bool taking;  /* conn_take is on the stack and goes on by itself */
 	bool secure;  /* its client came by TLS */
@@ -256,6 +262,7 @@ struct httpd {
 	struct loop_job told_job; /* tells the worker */
 
 	struct route_set *routes; /* owned with its users */
+	struct h2_host *h2;       /* owned; NULL: HTTP/2 is not spoken */
 
 	LIST_HEAD(, exchange) live;   /* owned */
 	LIST_HEAD(, exchange) spares; /* owned; for the next requests */
@@ -309,6 +316,10 @@ void conn_continue(struct conn *c);
 /* Sends what is in `out` at the end of the turn; state CONN_STREAM, or the last of it. */
 void conn_send_later(struct conn *c, enum conn_state state);
 
+/* How many bytes the wire took; the connection is closed when it is broken. */
+size_t conn_send(struct conn *c, str bytes);
+/* All has been sent, and nothing more will be. */
+void conn_finish(struct conn *c);
 /* Unsent bytes are thrown away and the client gets an error. */
 void conn_reset(struct conn *c);
 
@@ -326,6 +337,28 @@ void opening_end(struct conn *c); /* CONN_OPEN is left, to be closed */
 size_t conn_take(struct conn *c, str in);
 /* Answers an error to what will not be read further, and closes. */
 void conn_refuse(struct conn *c, enum err err);
+
+/* httpd_admit.c */
+/* Who asks, from where, and when. */
+void exchange_introduce(struct exchange *x, struct asker *asker, const struct conn *c);
+/* Its head is complete: finds its route. ERR_OK, or what to answer. */
+enum err exchange_open(struct exchange *x);
+/* It is complete: begins its steps, or says that there are too many. */
+void exchange_run(struct exchange *x);
+/* Answers what is no request: its head was not understood. */
+void exchange_refuse_malformed(struct exchange *x, enum err err);
+
+/* httpd_h2.c */
+extern const str conn_h2_preface; /* what a client says first (RFC 9113, 3.4) */
+void conn_h2_begin(struct conn *c);
+void conn_h2_take(struct conn *c, str bytes);
+void conn_h2_flush(struct conn *c);
+/* Flushes at the end of the turn. */
+void conn_h2_later(struct conn *c);
+void conn_h2_drain(struct conn *c);
+void conn_h2_on_wait(struct conn *c);
+unsigned conn_h2_wanted(const struct conn *c);
+struct loop_waits *conn_h2_patience(const struct conn *c);
 
 /* httpd_route.c */
 void routes_init(struct httpd *httpd);
@@ -372,6 +405,8 @@ bool status_has_body(int status);
 
 /* httpd_bytes.c */
 extern const struct asker_ops conn_ops;
+/* The value of Date, made once per second. */
+str answer_date(struct httpd *httpd);
 
 /* httpd_body.c: how a connection gives what it read of a body that streams. */
 /* The steps may run with what is in x->body. */

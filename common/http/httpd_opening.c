@@ -172,7 +172,10 @@ opened(struct conn *c, ssize_t n)
 	    c->httpd->opening.shaken[tls_conn_is_13(tls)][tls_conn_resumed(tls)], 1);
 	opening_end(c);
 	c->secure = true;
-	conn_enter(c, CONN_IDLE);
+	if (tls_conn_h2(tls))
+		conn_h2_begin(c);
+	else
+		conn_enter(c, CONN_IDLE);
 	conn_received(c, n);
 }
 

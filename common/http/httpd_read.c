@@ -42,12 +42,35 @@ conn_take(struct conn *c, str in)
 	return used;
 }
 
+/* May this be, or become, the preface of HTTP/2 by a client that knows that it is spoken
+ * here (RFC 9113, 3.3)? By TLS it would have said so before. */
+static bool
+may_be_h2(const struct conn *c, str in)
+{
+	str preface = conn_h2_preface;
+
+	return !c->plain && !c->secure && c->httpd->h2 != NULL &&
+	       memcmp(in.p, preface.p, in.n < preface.n ? in.n : preface.n) == 0;
+}
+
 static size_t
 take_head(struct conn *c, str in)
 {
-	struct exchange *x = exchange_take(c->httpd);
+	struct exchange *x;
 	enum err err;
 
+	if (may_be_h2(c, in) && in.n >= conn_h2_preface.n) {
+		conn_h2_begin(c);
+		conn_h2_take(c, in);
+		return in.n;
+	}
+	if (may_be_h2(c, in)) {
+		if (c->state == CONN_IDLE)
+			conn_enter(c, CONN_HEAD);
+		return 0;
+	}
+	c->plain = true;
+	x = exchange_take(c->httpd);
 	switch (http_parse_request(in, &c->scanned, &x->head, &err)) {
 	case HTTP_PARSE_DONE: c->scanned = 0; return begin(c, x, in);
 	case HTTP_PARSE_MORE:
@@ -68,11 +91,7 @@ static void
 attach(struct conn *c, struct exchange *x)
 {
 	c->x = x;
-	x->asker = &c->asker;
-	/* A copy, since the request may outlive the connection. */
-	x->rq.peer = arena_str(x->rq.arena, str_of(c->peer));
-	x->rq.secure = c->secure;
-	x->rq.start_us = clock_mono_us();
+	exchange_introduce(x, &c->asker, c);
 }
 
 static void
@@ -118,11 +137,7 @@ begin(struct conn *c, struct exchange *x, str in)
 	}
 	attach(c, x);
 	pin(x, in, size);
-	log_identify(x);
-	err = route_find(x);
-	if (err == ERR_OK && head->framing == HTTP_BODY_LENGTH &&
-	    head->content_length > x->rq.route->body_limit)
-		err = ERR_TOO_LARGE;
+	err = exchange_open(x);
 	if (err == ERR_OK && whole) {
 		run(c);
 	} else if (err == ERR_OK) {
@@ -208,35 +223,13 @@ take_flow(struct conn *c, str in)
 	return err == ERR_OK ? used : in.n;
 }
 
-/* The route's, or less when who asks waits less. */
-static int64_t
-patience_of(const struct exchange *x)
-{
-	str field = http_header(&x->head, STR("X-Request-Deadline-Ms"));
-	int64_t ms, own_us = x->rq.route->deadline_us;
-
-	if (!str_to_i64(field, 1, own_us / CLOCK_US_PER_MS, &ms))
-		return own_us;
-	return ms * CLOCK_US_PER_MS;
-}
-
 static void
 run(struct conn *c)
 {
-	struct httpd *httpd = c->httpd;
-	struct exchange *x = c->x;
-
 	if (c->state == CONN_BODY)
-		x->rq.start_us = clock_mono_us(); /* now it is complete */
-	conn_enter(c, x->rq.body_streams ? CONN_FLOW : CONN_BUSY);
-	x->rq.deadline_us = x->rq.start_us + patience_of(x);
-	if (httpd->under_way < (size_t)httpd->conf.settings->max_requests ||
-	    x->slot->always) {
-		exchange_begin(x, x->slot->first);
-	} else {
-		counter_add(httpd->metrics.refused_requests, 1);
-		exchange_refuse(x, ERR_OVERLOAD);
-	}
+		c->x->rq.start_us = clock_mono_us(); /* now it is complete */
+	conn_enter(c, c->x->rq.body_streams ? CONN_FLOW : CONN_BUSY);
+	exchange_run(c->x);
 }
 
 static void
@@ -255,14 +248,10 @@ conn_refuse(struct conn *c, enum err err)
 
 	if (x == NULL) {
 		x = exchange_take(c->httpd);
-		x->head.method = HTTP_OTHER;
-		x->head.minor = 1;
-		x->head.header_count = 0;
-		x->unlogged = true;
-		route_miss(x);
 		attach(c, x);
-		log_identify(x);
+		exchange_refuse_malformed(x, err);
+	} else {
+		x->close_after = true;
+		exchange_refuse(x, err);
 	}
-	x->close_after = true;
-	exchange_refuse(x, err);
 }

@@ -93,6 +93,7 @@ load(const struct certificates_settings *s, char *err, size_t err_size)
 		.pairs = pairs,
 		.count = certs.count,
 		.only_13 = strcmp(s->min_version, "1.3") == 0,
+		.h2 = s->opening.http2,
 	};
 
 	for (size_t i = 0; i < certs.count; i++)

@@ -34,6 +34,10 @@ struct certificates_settings {
 		    "Files of their private keys (PEM), in the same order." },           \
 	    { "ONRUSH_TLS_MIN", CONF_STRING, offsetof(type, member.min_version), "1.2",  \
 		    0, 0, "The oldest version of TLS that is spoken: 1.2 or 1.3." },     \
+	    { "ONRUSH_HTTP2", CONF_BOOL, offsetof(type, member.opening.http2), "on", 0,  \
+		    0,                                                                   \
+		    "Whether HTTP/2 is spoken with clients that ask for it: by ALPN, "   \
+		    "or without TLS by its preface." },                                  \
 	{                                                                                \
 		"ONRUSH_OPEN_TIMEOUT_MS", CONF_MS,                                       \
 		    offsetof(type, member.opening.timeout_us), "5000", 10, 600000,       \

@@ -20,6 +20,7 @@ LIBRARIES = {
     "event2": "app",
     "event.h": "app",
     "cjson": "http",
+    "nghttp2": "http",
     "libpq-fe.h": "store",
     "hiredis": "store",
     "librdkafka": "bus",
