@@ -231,13 +231,22 @@ send_piece(struct asker *asker, str bytes)
 	return !c->full;
 }
 
+/* Unsent bytes are thrown away and the client gets an error. */
+static void
+reset(struct conn *c)
+{
+	c->x = NULL;
+	wire_reset(&c->wire);
+	conn_close(c);
+}
+
 static void
 send_end(struct asker *asker, bool whole)
 {
 	struct conn *c = CONTAINER_OF(asker, struct conn, asker);
 
 	if (!whole) {
-		conn_reset(c);
+		reset(c);
 		return;
 	}
 	if (c->chunked)

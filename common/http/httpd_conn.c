@@ -185,14 +185,6 @@ conn_close(struct conn *c)
 		exchange_gone(x);
 }
 
-void
-conn_reset(struct conn *c)
-{
-	c->x = NULL;
-	wire_reset(&c->wire);
-	conn_close(c);
-}
-
 static void
 on_job(struct loop_job *job)
 {

@@ -320,8 +320,6 @@ void conn_send_later(struct conn *c, enum conn_state state);
 size_t conn_send(struct conn *c, str bytes);
 /* All has been sent, and nothing more will be. */
 void conn_finish(struct conn *c);
-/* Unsent bytes are thrown away and the client gets an error. */
-void conn_reset(struct conn *c);
 
 /* httpd_opening.c */
 void opening_init(struct httpd *httpd);
