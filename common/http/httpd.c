@@ -71,6 +71,7 @@ httpd_new(struct worker *w, const struct httpd_conf *conf)
 	httpd->scratch = xmalloc(CONN_SCRATCH);
 	opening_init(httpd);
 	register_metrics(&httpd->metrics);
+	paces_init(httpd);
 	if (conf->opening != NULL && conf->opening->http2)
 		httpd->h2 = h2_host_new(httpd);
 	routes_init(httpd);
@@ -123,6 +124,7 @@ httpd_free(struct httpd *httpd)
 	loop_waits_free(httpd->writes);
 	loop_waits_free(httpd->lingers);
 	loop_waits_free(httpd->drains);
+	loop_waits_free(httpd->paces);
 	opening_fini(httpd);
 	routes_fini(httpd);
 	httpd->log_job.run(&httpd->log_job);

@@ -50,6 +50,8 @@ struct httpd_settings {
 				   * streams, between two pieces */
 	int64_t idle_timeout_us;  /* between requests */
 	int64_t write_timeout_us; /* until the client has taken the answer */
+	int64_t min_rate; /* bytes per second that a client must send or take; 0: any */
+	int64_t min_rate_grace_us; /* how long it may be slower */
 	double access_log; /* share of the successful requests that are logged; a status
 			    * of 400 and above is always, but 403, 404, 409 and 429 count
 			    * as success */
@@ -82,6 +84,13 @@ struct httpd_settings {
 	    { "ONRUSH_WRITE_TIMEOUT_MS", CONF_MS,                                        \
 		    offsetof(type, member.write_timeout_us), "10000", 10, 600000,        \
 		    "How long a client may take to read an answer." },                   \
+	    { "ONRUSH_MIN_RATE", CONF_INT, offsetof(type, member.min_rate), "500", 0,    \
+		    1000000,                                                             \
+		    "Bytes per second that a client must send or take, while it is its " \
+		    "turn; slower ones are cut; 0: none are." },                         \
+	    { "ONRUSH_MIN_RATE_GRACE_MS", CONF_MS,                                       \
+		    offsetof(type, member.min_rate_grace_us), "10000", 100, 600000,      \
+		    "How long it may be slower than that." },                            \
 	{                                                                                \
 		"ONRUSH_ACCESS_LOG", CONF_RATIO, offsetof(type, member.access_log),      \
 		    "0.01", 0, 1,                                                        \

@@ -154,6 +154,7 @@ conn_enter(struct conn *c, enum conn_state state)
 		loop_wait_start(waits, &c->wait);
 	else
 		loop_wait_stop(&c->wait);
+	conn_pace(c);
 	if (state == CONN_CLOSED)
 		loop_defer(c->httpd->worker->loop, &c->job);
 }
@@ -235,18 +236,9 @@ conn_on_wait(struct loop_wait *w)
 
 	switch (c->state) {
 	case CONN_OPEN: opening_timed_out(c); break;
-	case CONN_HEAD:
-		counter_add(m->timeout_head, 1);
-		conn_refuse(c, ERR_TIMEOUT_REQUEST);
-		return;
+	case CONN_HEAD: counter_add(m->timeout_head, 1); break;
 	case CONN_BODY:
-		counter_add(m->timeout_body, 1);
-		conn_refuse(c, ERR_TIMEOUT_REQUEST);
-		return;
-	case CONN_FLOW:
-		counter_add(m->timeout_body, 1);
-		exchange_flow_end(c->x, ERR_TIMEOUT_REQUEST);
-		return;
+	case CONN_FLOW: counter_add(m->timeout_body, 1); break;
 	case CONN_WRITE:
 	case CONN_STREAM: counter_add(m->timeout_write, 1); break;
 	case CONN_H2: conn_h2_on_wait(c); return;
@@ -256,7 +248,7 @@ conn_on_wait(struct loop_wait *w)
 	case CONN_BUSY:
 	case CONN_CLOSED: UNREACHABLE();
 	}
-	conn_close(c);
+	conn_cut(c);
 }
 
 /* --- receiving -----------------------------------------------------------------------
@@ -300,6 +292,7 @@ conn_received(struct conn *c, ssize_t n)
 		return;
 	}
 	c->eof = n == 0;
+	c->received += (uint64_t)n;
 	switch (c->state) {
 	case CONN_IDLE:
 	case CONN_HEAD:
@@ -383,11 +376,13 @@ conn_send(struct conn *c, str bytes)
 {
 	ssize_t n = wire_write(&c->wire, bytes);
 
-	if (n >= 0)
-		return (size_t)n;
-	if (n == WIRE_BROKEN)
-		conn_close(c);
-	return 0;
+	if (n < 0) {
+		if (n == WIRE_BROKEN)
+			conn_close(c);
+		return 0;
+	}
+	c->sent += (uint64_t)n;
+	return (size_t)n;
 }
 
 void

@@ -11,6 +11,7 @@
  *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
  *   httpd_opening.c what comes before the first request
+ *   httpd_pace.c    cutting slow clients
  *   httpd_read.c    from bytes of HTTP/1.1 to a request
  *   httpd_admit.c   from a request to one that may run
  *   httpd_route.c   which route, who may call it, its metrics
@@ -96,6 +97,16 @@ enum conn_state {
 	CONN_CLOSED, /* its job frees it */
 };
 
+/* How fast its client is: see httpd_pace.c. */
+struct pace {
+	struct loop_wait wait; /* to the next tick, while it is the client's turn */
+	int64_t credit_us;
+	int64_t at_us;  /* of the last tick, like the next two */
+	uint64_t moved; /* bytes */
+	bool known;     /* there was a tick */
+	bool writing;   /* it has to take an answer, else to send a request */
+};
+
 struct conn {
 	struct asker asker;
 	LIST_ENTRY(conn) link;
@@ -105,11 +116,13 @@ struct conn {
 	struct exchange *x;        /* borrowed; from CONN_BODY to CONN_STREAM */
 	struct h2 *h2;             /* owned; once it speaks HTTP/2 */
 	struct loop_wait wait;
-	struct loop_job job; /* goes on with `in`, sends pieces, or frees */
-	struct buf in;       /* of an incomplete head, or pipelined */
-	struct buf out;      /* of an answer that the client was slow to take */
-	size_t scanned;      /* of the head, by the parser */
-	size_t lingered;     /* bytes thrown away */
+	struct loop_job job;     /* goes on with `in`, sends pieces, or frees */
+	struct buf in;           /* of an incomplete head, or pipelined */
+	struct buf out;          /* of an answer that the client was slow to take */
+	size_t scanned;          /* of the head, by the parser */
+	size_t lingered;         /* bytes thrown away */
+	uint64_t received, sent; /* bytes */
+	struct pace pace;
 	struct wire wire;
 	enum conn_state state;
 	bool eof;     /* the client will send nothing more */
@@ -241,6 +254,7 @@ struct route_set {
 struct httpd_metrics { /* all for ever */
 	struct gauge *conns, *requests;
 	struct counter *refused_conns, *refused_requests, *malformed;
+	struct counter *slow_head, *slow_body, *slow_write;
 	struct counter *timeout_head, *timeout_body, *timeout_write, *timeout_deadline;
 };
 
@@ -252,6 +266,7 @@ struct httpd {
 	TAILQ_HEAD(, listener) listeners; /* owned */
 	struct loop_waits *heads; /* owned, like the next five: time-outs of conns */
 	struct loop_waits *bodies, *idles, *writes, *lingers, *drains;
+	struct loop_waits *paces; /* owned; NULL: no rate is too slow */
 	struct opening opening;
 	LIST_HEAD(, conn) conns; /* owned */
 	size_t conn_count;       /* without the excess */
@@ -330,6 +345,14 @@ bool opening_is_welcome(const struct listener *from, const struct sockaddr_stora
 void opening_continue(struct conn *c);
 void opening_timed_out(struct conn *c);
 void opening_end(struct conn *c); /* CONN_OPEN is left, to be closed */
+
+/* httpd_pace.c */
+void paces_init(struct httpd *httpd);
+/* The connection's state has changed, or whose turn it is. */
+void conn_pace(struct conn *c);
+void conn_on_pace(struct loop_wait *w);
+/* Its time is over: tells the client so while that is possible, and closes. */
+void conn_cut(struct conn *c);
 
 /* httpd_read.c: takes what can be taken from `in`; how many bytes were used. */
 size_t conn_take(struct conn *c, str in);

@@ -8,12 +8,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -219,6 +221,14 @@ net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE])
 		text = memcpy(out, "unix", sizeof("unix"));
 	if (text == NULL)
 		snprintf(out, NET_TEXT_SIZE, "?");
+}
+
+size_t
+net_unsent(int fd)
+{
+	int n;
+
+	return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 int

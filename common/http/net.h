@@ -54,6 +54,10 @@ void net_nodelay(int fd);
  * who came by a path. */
 void net_text(const struct sockaddr_storage *sa, char out[NET_TEXT_SIZE]);
 
+/* Bytes that a socket took and the other side has not acknowledged; 0 if that is not
+ * known. */
+size_t net_unsent(int fd) MUST_USE;
+
 /* The port a socket is bound to. */
 int net_port(int fd);
 void net_set_port(struct net_addr *addr, int port);

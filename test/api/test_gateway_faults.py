@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from api.fake_service import FakeService, Reset, response
@@ -252,6 +252,62 @@ def test_slow_clients_do_not_keep_good_ones_from_their_answers(before, world):
     metrics = world.client("gateway").metrics()
     cut_off = sum(v for k, v in metrics.items() if k.startswith("onrush_http_timeouts_total"))
     assert cut_off >= 2000
+
+
+MANNERS = {
+    "head": b"GET /api/v1/coupons/1 HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+    "body": b"POST /api/v1/coupons HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n{",
+    "write": b"GET /api/v1/products/ranks HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_clients_that_trickle_are_cut_by_their_rate(before, world, manner):
+    """Two thousand that send or take a byte now and then, and so outlive every time-out that
+    starts again; the good ones beside them get all their answers."""
+    port, coupon = before(
+        good,
+        ONRUSH_MIN_RATE=100_000,
+        ONRUSH_MIN_RATE_GRACE_MS=1000,
+        ONRUSH_HEAD_TIMEOUT_MS=60_000,
+        ONRUSH_BODY_TIMEOUT_MS=60_000,
+        ONRUSH_WRITE_TIMEOUT_MS=60_000,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(FakeService(world.port("order"), lambda _: response(200, LONG)))
+        attackers = [stack.enter_context(_trickling(port, MANNERS[manner])) for _ in range(2000)]
+        answers = crowd(port, map(_ask, range(1, 2001)), 50)
+        assert answers == [(200, {"n": n}) for n in range(1, 2001)]
+        assert len(coupon.requests) == 2000
+        slow = f'onrush_http_slow_total{{what="{manner}"}}'
+        until(
+            lambda: _trickle(attackers, manner) or world.client("gateway").metrics()[slow] >= 2000
+        )
+    metrics = world.client("gateway").metrics()
+    assert not any(v for k, v in metrics.items() if k.startswith("onrush_http_timeouts_total"))
+
+
+LONG = b"x" * 200_000
+
+
+def _trickling(port, data):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(20)
+    s.connect(("127.0.0.1", port))
+    s.sendall(data)
+    if data == MANNERS["write"]:
+        assert s.recv(1)  # the service cannot answer two thousand at once
+    return s
+
+
+def _trickle(attackers, manner):
+    for s in attackers:
+        with suppress(OSError):  # it was cut
+            if manner == "write":
+                s.recv(1)
+            else:
+                s.send(b"x")
 
 
 def _read_to_the_end(s):
