@@ -263,8 +263,10 @@ MANNERS = {
 
 @pytest.mark.parametrize("manner", MANNERS)
 def test_clients_that_trickle_are_cut_by_their_rate(before, world, manner):
-    """Two thousand that send or take a byte now and then, and so outlive every time-out that
-    starts again; the good ones beside them get all their answers."""
+    """Two thousand that send a byte now and then, or a hundred that take one of many (each
+    holds a connection to its service, and megabytes in the kernel): they outlive every time-out,
+    and the good ones beside them get all their answers."""
+    count = 100 if manner == "write" else 2000
     port, coupon = before(
         good,
         ONRUSH_MIN_RATE=100_000,
@@ -272,22 +274,23 @@ def test_clients_that_trickle_are_cut_by_their_rate(before, world, manner):
         ONRUSH_HEAD_TIMEOUT_MS=60_000,
         ONRUSH_BODY_TIMEOUT_MS=60_000,
         ONRUSH_WRITE_TIMEOUT_MS=60_000,
+        ONRUSH_WORKERS=1,
     )
     with ExitStack() as stack:
         stack.enter_context(FakeService(world.port("order"), lambda _: response(200, LONG)))
-        attackers = [stack.enter_context(_trickling(port, MANNERS[manner])) for _ in range(2000)]
+        attackers = [stack.enter_context(_trickling(port, MANNERS[manner])) for _ in range(count)]
         answers = crowd(port, map(_ask, range(1, 2001)), 50)
         assert answers == [(200, {"n": n}) for n in range(1, 2001)]
         assert len(coupon.requests) == 2000
         slow = f'onrush_http_slow_total{{what="{manner}"}}'
         until(
-            lambda: _trickle(attackers, manner) or world.client("gateway").metrics()[slow] >= 2000
+            lambda: _trickle(attackers, manner) or world.client("gateway").metrics()[slow] >= count
         )
     metrics = world.client("gateway").metrics()
     assert not any(v for k, v in metrics.items() if k.startswith("onrush_http_timeouts_total"))
 
 
-LONG = b"x" * 200_000
+LONG = b"x" * (8 << 20)
 
 
 def _trickling(port, data):
@@ -297,7 +300,7 @@ def _trickling(port, data):
     s.connect(("127.0.0.1", port))
     s.sendall(data)
     if data == MANNERS["write"]:
-        assert s.recv(1)  # the service cannot answer two thousand at once
+        assert s.recv(1)  # one after the other: the service is slow, too
     return s
 
 
