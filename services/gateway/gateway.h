@@ -47,8 +47,10 @@ struct gateway_settings {
 	struct cors_settings cors;
 	struct forwarded_settings forwarded;
 	struct tunnel_settings tunnel;
-	const char *admin_listen; /* "": none; owned by conf */
 	struct compress_settings compress;
+	const char *admin_listen; /* "": none; owned by conf */
+	const char *user;         /* "": stays; owned by conf */
+	bool sandbox;
 	const char *routes;                    /* a path; "": built in; owned by conf */
 	const char *servers[GATEWAY_SERVICES]; /* owned by conf */
 };
@@ -70,6 +72,14 @@ extern const char *const gateway_service_settings[GATEWAY_SERVICES];
 		offsetof(struct gateway_settings, admin_listen), "127.0.0.1:8070", 0, 0, \
 		"Address and port of /admin and /metrics; empty: no /admin, and "        \
 		"/metrics where clients are." },                                         \
+	    { "ONRUSH_USER", CONF_STRING, offsetof(struct gateway_settings, user), "",   \
+		    0, 0,                                                                \
+		    "Whom the process becomes once it listens, when it is started as "   \
+		    "root; empty: nobody else." },                                       \
+	    { "ONRUSH_SANDBOX", CONF_BOOL, offsetof(struct gateway_settings, sandbox),   \
+		    "on", 0, 0,                                                          \
+		    "Whether it gives up files, programs and system calls that it does " \
+		    "not need once it listens." },                                       \
 	    { "ONRUSH_ROUTES", CONF_STRING, offsetof(struct gateway_settings, routes),   \
 		    "", 0, 0,                                                            \
 		    "Path of the route file, which SIGHUP loads again; empty: the one "  \

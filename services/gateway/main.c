@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "app/log.h"
+#include "app/privileges.h"
+#include "app/sandbox.h"
 #include "base/clock.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
@@ -92,6 +94,15 @@ find_queues(void)
 			queues.addresses[queues.count++] = entries[i].name;
 }
 
+/* All that needs privileges has been opened. Before the first thread, which would keep
+ * its own. */
+static bool
+give_up(void)
+{
+	return privileges_drop(settings.user) &&
+	       (!settings.sandbox || sandbox_enter(items, ARRAY_LEN(items), &settings));
+}
+
 static bool
 start(struct app *app)
 {
@@ -101,7 +112,7 @@ start(struct app *app)
 	return gateway_admin_open(&settings.http, settings.admin_listen) &&
 	       httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
 	       certificates_start(&settings.tls) &&
-	       balancers_start(&settings.balancers, &settings.tls.opening) &&
+	       balancers_start(&settings.balancers, &settings.tls.opening) && give_up() &&
 	       limits_start(&settings.limits, app_workers(app)) &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
 	       identity_start(&settings.identity) && cors_start(&settings.cors) &&
