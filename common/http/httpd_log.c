@@ -166,6 +166,18 @@ add_number(struct buf *log, const char *name, int64_t value)
 	buf_add_i64(log, value);
 }
 
+static void
+add_behind(struct buf *log, const struct rq_behind *behind)
+{
+	if (behind == NULL)
+		return;
+	add_field(log, "upstream", behind->service);
+	add_field(log, "server", behind->server);
+	add_number(log, "tries", behind->tries);
+	if (behind->us > 0)
+		add_number(log, "upstream_us", behind->us);
+}
+
 void
 log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t bytes)
 {
@@ -194,6 +206,7 @@ log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t
 	if (err != ERR_OK)
 		add_field(log, "error", str_of(err_info(err)->code));
 	add_number(log, "us", took_us);
+	add_behind(log, rq->behind);
 	add_number(log, "bytes", (int64_t)bytes);
 	if (x->received > 0)
 		add_number(log, "received", (int64_t)x->received);

@@ -49,6 +49,15 @@ enum {
 	RQ_MAX_PARAMS = PATH_MAX_PARAMS
 };
 
+/* Whom a request was passed on to, for the access log. In its arena. */
+struct rq_behind {
+	str service; /* "coupon" */
+	str server;  /* the address of the last one that was tried */
+	int tries;   /* servers that were tried: 1 or more */
+	int64_t us;  /* from the call to its answer, queue and retries included; 0: none
+		      * came */
+};
+
 struct rq {
 	/* The request. Borrowed from the connection: valid until the answer is sent. */
 	const struct http_head *head;
@@ -62,6 +71,7 @@ struct rq {
 	str peer;    /* address of the client's side of the connection, without port */
 	bool secure; /* the client came by TLS */
 	const struct route *route;
+	const struct rq_behind *behind; /* in the arena; NULL: it was not passed on */
 
 	struct arena *arena;   /* owned by the request; anyone may take from it */
 	struct worker *worker; /* borrowed */

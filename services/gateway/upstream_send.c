@@ -23,6 +23,7 @@ struct attempt {
 	struct httpc_request *request; /* borrowed */
 	struct server *server;         /* borrowed; has the call */
 	struct upstream_way way;
+	struct rq_behind behind;
 	uint64_t sent[MAX_SENT]; /* ids of the servers that had it */
 	int sent_count;
 	int64_t start_us;
@@ -50,6 +51,8 @@ upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
 	a->request = request;
 	a->way = way;
 	a->start_us = clock_mono_us();
+	a->behind.service = str_of(up->service->name);
+	rq->behind = &a->behind;
 	retry_budget_call(&up->budget, loop_now_us(up->loop));
 	send_to(a, choose(a));
 	return rq_started(rq, next);
@@ -62,6 +65,9 @@ send_to(struct attempt *a, struct server *s)
 	a->server = s;
 	a->sent[a->sent_count++] = s->id;
 	a->request->host = str_of(s->at.host);
+	/* The server may be gone before the request is logged. */
+	a->behind.server = arena_str(a->rq->arena, str_of(s->at.address));
+	a->behind.tries++;
 	s->calls++;
 	httpc_send(s->pool, a->request, on_response, a);
 }
@@ -127,8 +133,10 @@ on_response(void *arg, enum err err, const struct httpc_response *response)
 		return;
 	}
 	counter_add(m->calls[upstream_outcome(err)], 1);
-	if (err == ERR_OK)
-		histogram_observe_us(m->seconds, clock_mono_us() - a->start_us);
+	if (err == ERR_OK) {
+		a->behind.us = clock_mono_us() - a->start_us;
+		histogram_observe_us(m->seconds, a->behind.us);
+	}
 	a->rq->http = response;
 	rq_resume(a->rq, err);
 }

@@ -211,3 +211,23 @@ def test_metrics_are_answered_while_the_gateway_drains(world, operator):
         assert waiting.result().status == 200
         world["gateway"].ended_by_test = True
         assert world["gateway"].popen.wait(20) == 0
+
+
+def test_the_access_log_says_who_answered(world, operator):
+    bad = FakeService(world.port("bad"), lambda request: b"nonsense\r\n\r\n")
+    with FakeService(world.port("coupon")), bad:
+        good_at, bad_at = (f"127.0.0.1:{world.port(n)}" for n in ("coupon", "bad"))
+        operator(ONRUSH_COUPON_URL=f"{good_at}, {bad_at}", ONRUSH_ACCESS_LOG=1)
+        for _ in range(40):
+            assert world.client().get("/api/v1/coupons/1").status == 200
+        world.client().get("/api/v1/nothing")
+
+        def lines():
+            return [r for r in world.logs("gateway") if r["msg"] == "request"]
+
+        wait_until(lambda: len(lines()) == 41, 10, "the log")
+        *passed_on, refused = lines()
+        assert "upstream" not in refused
+        assert {(r["upstream"], r["server"]) for r in passed_on} == {("coupon", good_at)}
+        assert {r["tries"] for r in passed_on} == {1, 2}
+        assert all(0 < r["upstream_us"] <= r["us"] for r in passed_on)
