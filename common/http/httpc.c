@@ -1,5 +1,5 @@
 /*
- * The pool of the HTTP client: calls wait in a FIFO until a connection is free. The last
+ * The pool of the HTTP client: calls wait until a connection is free. The last
  * used connection is used first, so that few stay warm and the others time out.
  *
  * A server that cannot be reached costs one attempt per address and 100 ms; between them
@@ -47,7 +47,8 @@ httpc_new(struct loop *loop, const struct httpc_conf *conf)
 	c->loop = loop;
 	c->conf = *conf;
 	c->host = net_is_path(&c->addrs[0]) ? STR("localhost") : str_of(conf->address);
-	TAILQ_INIT(&c->queue);
+	queue_init(c);
+	c->limit = conf->max_conns;
 	TAILQ_INIT(&c->over);
 	TAILQ_INIT(&c->spares);
 	LIST_INIT(&c->idle);
@@ -134,9 +135,8 @@ httpc_free(struct httpc *c)
 	if (c == NULL)
 		return;
 	c->ended = true;
-	while ((call = TAILQ_FIRST(&c->queue)) != NULL) {
-		TAILQ_REMOVE(&c->queue, call, link);
-		c->queue_count--;
+	while ((call = queue_next(c)) != NULL) {
+		queue_remove(c, call);
 		end_call(call, ERR_DRAINING, NULL);
 	}
 	while ((p = LIST_FIRST(&c->others)) != NULL) {
@@ -202,28 +202,39 @@ serve(struct peer *p, struct call *call)
 	struct httpc *c = p->client;
 
 	call->peer = p;
+	call->sent_us = call->request.source == NULL ? clock_mono_us() : 0;
 	loop_wait_start(c->response_waits, &call->wait);
 	peer_send(p, call);
+}
+
+static bool
+may_serve(const struct httpc *c)
+{
+	return !LIST_EMPTY(&c->idle) && c->awaited_count < c->limit;
 }
 
 static void
 enqueue(struct httpc *c, struct call *call, bool first)
 {
-	if (first)
-		TAILQ_INSERT_HEAD(&c->queue, call, link);
-	else
-		TAILQ_INSERT_TAIL(&c->queue, call, link);
-	c->queue_count++;
-	loop_wait_start(c->queue_waits, &call->wait);
+	queue_put(c, call, first);
 	/* Not now: a connection may become free in this turn. */
 	loop_defer(c->loop, &c->pump_job);
 }
 
-static void
-dequeue(struct httpc *c, struct call *call)
+/* Is there room in the queue for one more of this priority? Somebody may have to go. */
+static bool
+make_room(struct httpc *c, enum httpc_priority priority)
 {
-	TAILQ_REMOVE(&c->queue, call, link);
-	c->queue_count--;
+	struct call *least;
+
+	if (c->queue_count < c->conf.max_queue)
+		return true;
+	least = queue_least(c, priority);
+	if (least == NULL)
+		return false;
+	queue_remove(c, least);
+	httpc_fail_call(least, ERR_OVERLOAD);
+	return true;
 }
 
 void
@@ -244,12 +255,20 @@ httpc_send(struct httpc *c, const struct httpc_request *request, httpc_cb *cb, v
 		httpc_fail_call(call, ERR_DRAINING);
 	else if (is_down(c))
 		httpc_fail_call(call, ERR_UNAVAILABLE);
-	else if (!LIST_EMPTY(&c->idle) && TAILQ_EMPTY(&c->queue))
+	else if (c->queue_count == 0 && may_serve(c))
 		serve(LIST_FIRST(&c->idle), call);
-	else if (c->queue_count >= c->conf.max_queue)
+	else if (!make_room(c, request->priority))
 		httpc_fail_call(call, ERR_OVERLOAD);
 	else
 		enqueue(c, call, false);
+}
+
+void
+httpc_set_limit(struct httpc *c, size_t limit)
+{
+	ASSERT(limit > 0);
+	c->limit = limit < c->conf.max_conns ? limit : c->conf.max_conns;
+	loop_defer(c->loop, &c->pump_job);
 }
 
 static void
@@ -268,11 +287,12 @@ pump(struct httpc *c)
 {
 	struct call *call;
 
-	while ((call = TAILQ_FIRST(&c->queue)) != NULL && !LIST_EMPTY(&c->idle)) {
-		dequeue(c, call);
+	while (may_serve(c) && (call = queue_next(c)) != NULL) {
+		queue_remove(c, call);
 		serve(LIST_FIRST(&c->idle), call);
 	}
 	while (c->queue_count > c->connecting_count &&
+	       c->awaited_count + c->connecting_count < c->limit &&
 	       c->conn_count < c->conf.max_conns &&
 	       loop_now_us(c->loop) >= c->down_until_us)
 		if (!peer_connect(c))
@@ -291,7 +311,7 @@ on_call_wait(struct loop_wait *w)
 		loop_defer(c->loop, &c->pump_job);
 		end_call(call, ERR_TIMEOUT, NULL);
 	} else {
-		dequeue(c, call);
+		queue_remove(c, call);
 		end_call(call,
 		    c->conn_count > c->connecting_count ? ERR_OVERLOAD : ERR_UNAVAILABLE,
 		    NULL);
@@ -313,6 +333,14 @@ httpc_connected(struct peer *p)
 }
 
 void
+httpc_await(struct peer *p, bool awaited)
+{
+	p->client->awaited_count += awaited;
+	p->client->awaited_count -= p->awaited;
+	p->awaited = awaited;
+}
+
+void
 httpc_not_connected(struct httpc *c, int error)
 {
 	struct call *call;
@@ -326,8 +354,8 @@ httpc_not_connected(struct httpc *c, int error)
 	log_warn("cannot connect to %s: %s", c->conf.address, strerror(error));
 	if (c->conn_count > c->connecting_count)
 		return; /* those that are connected serve the queue */
-	while ((call = TAILQ_FIRST(&c->queue)) != NULL) {
-		dequeue(c, call);
+	while ((call = queue_next(c)) != NULL) {
+		queue_remove(c, call);
 		httpc_fail_call(call, ERR_UNAVAILABLE);
 	}
 }

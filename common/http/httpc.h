@@ -1,7 +1,8 @@
 /*
- * The HTTP/1.1 client: a bounded pool of keep-alive connections to one server, and a FIFO
- * queue with a deadline in front of it. Bounding the connections and queueing is what
- * keeps throughput at thousands of clients (measured: docs/architecture.md).
+ * The HTTP/1.1 client: a bounded pool of keep-alive connections to one server, and a
+ * queue with a deadline and priorities in front of it. Bounding the connections and
+ * queueing is what keeps throughput at thousands of clients (measured:
+ * docs/architecture.md).
  */
 #ifndef ONRUSH_HTTP_HTTPC_H
 #define ONRUSH_HTTP_HTTPC_H
@@ -40,6 +41,17 @@ struct httpc_source {
 	void (*room)(void *arg, struct call *call);
 };
 
+/* Who goes first when calls wait, and who is refused first when too many do. */
+enum httpc_priority {
+	HTTPC_NORMAL,
+	HTTPC_HIGH,
+	HTTPC_LOW,
+};
+
+enum {
+	HTTPC_PRIORITIES = 3,
+};
+
 /* Everything is borrowed until the callback was called. */
 struct httpc_request {
 	enum http_method method;
@@ -51,12 +63,13 @@ struct httpc_request {
 	const struct httpc_source
 	    *source; /* has what follows `body`, which is not NULL then; NULL: none */
 	void *source_arg;
-	int64_t length;  /* with a source: of the whole body; -1: nobody knows it */
-	str upgrade;     /* a protocol that is asked for (RFC 9110, 7.8); empty: none.
-			  * A response with status 101 then has `more`, and what follows
-			  * it both ways are bytes: httpc_write sends some, the source's
-			  * `room` tells when to go on, no time-out runs, and max_conns
-			  * does not count the connection */
+	int64_t length; /* with a source: of the whole body; -1: nobody knows it */
+	str upgrade;    /* a protocol that is asked for (RFC 9110, 7.8); empty: none.
+			 * A response with status 101 then has `more`, and what follows
+			 * it both ways are bytes: httpc_write sends some, the source's
+			 * `room` tells when to go on, no time-out runs, and max_conns
+			 * does not count the connection */
+	enum httpc_priority priority;
 	bool repeatable; /* may be sent again when a kept-alive connection turns out dead
 			  * before a byte of the response came: GET, or with a key */
 	bool streamed;   /* a body that is longer than max_response, or whose length
@@ -66,7 +79,9 @@ struct httpc_request {
 /* Borrowed until the callback or step returns. */
 struct httpc_response {
 	const struct http_head *head;
-	str body;          /* all of it, or with `more` what came so far */
+	str body;        /* all of it, or with `more` what came so far */
+	int64_t sent_us; /* when the request was sent, by clock_mono_us; 0: its body came
+			  * in pieces, and how long that took is not the server's doing */
 	struct call *more; /* the rest comes to who calls httpc_follow before the callback
 			    * or step returns; if nobody does, the connection is closed */
 };
@@ -104,6 +119,10 @@ void httpc_finish(struct call *call);
 /* The rest of the body does not come: closes the connection, so that nobody takes what
  * was sent for a request. The callback gets err, which is not ERR_OK. */
 void httpc_abort(struct call *call, enum err err);
+
+/* At most so many calls may wait for the server's answer from now on, 1 and up; those
+ * that stream do not count. max_conns at first, and never more than that. */
+void httpc_set_limit(struct httpc *c, size_t limit);
 
 void httpc_follow(struct call *call, const struct httpc_sink *sink, void *arg);
 /* Reads nothing more until httpc_resume: the server has to wait. */

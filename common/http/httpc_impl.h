@@ -6,6 +6,7 @@
  *               └─> peer: the idle ones are a stack, the last used is used first
  *
  *   httpc.c       the pool: which call goes to which connection, and when it is given up
+ *   httpc_queue.c   calls that wait for a connection
  *   httpc_stream.c  a call whose response comes in pieces
  *   httpc_bytes.c   requests as they are written
  *   httpc_upload.c  a call whose body comes in pieces
@@ -37,6 +38,7 @@ struct call {
 	const struct httpc_sink *sink; /* borrowed; once its response is streamed */
 	void *arg;             /* borrowed until cb was called, or the sink's end */
 	struct peer *peer;     /* borrowed; while it is served */
+	int64_t sent_us;       /* see httpc_response */
 	struct loop_wait wait; /* in the queue, then for the response; not while a source
 				* has to give the next piece */
 	uint64_t left;         /* bytes that the source has to give, when that is known */
@@ -71,6 +73,7 @@ struct peer {
 	bool heard;      /* any byte of this response */
 	bool has_head;   /* in `head`; the body is coming */
 	bool streams;    /* what came of the body has been given to the call's sink */
+	bool awaited;    /* counts in awaited_count */
 	bool paused;     /* the sink takes nothing now */
 	bool keep_alive; /* says the head of what is streamed */
 	bool uploads;    /* the body has not ended: its source has the rest */
@@ -92,7 +95,7 @@ struct httpc {
 	size_t failures;       /* to connect, one after the other */
 	int64_t down_until_us; /* every address failed: no new attempt before */
 
-	struct call_list queue;        /* owned; the first came first */
+	struct call_list queues[HTTPC_PRIORITIES]; /* owned; the first came first */
 	struct call_list over;         /* owned; their callbacks are due, with an error */
 	struct call_list spares;       /* owned; for the next calls */
 	struct peer_list idle, others; /* owned */
@@ -101,7 +104,9 @@ struct httpc {
 	size_t tunnel_count;
 	size_t connecting_count; /* of those */
 	size_t idle_count;
-	size_t peer_count; /* with those whose job has yet to free them */
+	size_t awaited_count; /* busy, and have not begun to answer */
+	size_t limit;         /* of those */
+	size_t peer_count;    /* with those whose job has yet to free them */
 
 	struct loop_waits *queue_waits, *response_waits; /* owned */
 	struct loop_waits *connect_waits, *idle_waits;   /* owned */
@@ -114,6 +119,14 @@ struct httpc {
 	struct buf out;        /* one request */
 	struct http_head head; /* of the response that is looked at */
 };
+
+/* httpc_queue.c */
+void queue_init(struct httpc *c);
+void queue_put(struct httpc *c, struct call *call, bool first); /* first: of its kind */
+void queue_remove(struct httpc *c, struct call *call);
+struct call *queue_next(const struct httpc *c); /* to be served; NULL: nobody waits */
+/* Of a lower priority than this, who would be the first to go; NULL: there is none. */
+struct call *queue_least(const struct httpc *c, enum httpc_priority than);
 
 /* httpc_bytes.c: makes a request in `out`, which has it until it is used again. */
 str httpc_compose(struct buf *out, const struct httpc_request *rq);
@@ -138,6 +151,7 @@ void upload_ask(struct peer *p);   /* its job: asks the source */
 
 /* httpc.c: what a connection tells the pool. It closes itself when it has failed. */
 void httpc_connected(struct peer *p);
+void httpc_await(struct peer *p, bool awaited); /* the first of an answer */
 void httpc_not_connected(struct httpc *c, int error);
 void httpc_answered(struct peer *p, const struct httpc_response *response, bool reuse);
 void httpc_broken(struct peer *p);

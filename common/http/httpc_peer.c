@@ -66,6 +66,7 @@ enter(struct peer *p, enum peer_state state)
 	LIST_REMOVE(p, link);
 	c->connecting_count -= p->state == PEER_CONNECTING;
 	c->idle_count -= p->state == PEER_IDLE;
+	httpc_await(p, state == PEER_BUSY);
 	p->state = state;
 	switch (state) {
 	case PEER_IDLE:
@@ -447,6 +448,7 @@ stream(struct peer *p)
 	struct httpc_response response = {
 		.head = &p->client->head,
 		.body = buf_str(&p->body),
+		.sent_us = p->call->sent_us,
 		.more = p->call,
 	};
 	bool open;
@@ -472,7 +474,11 @@ static void
 respond(struct peer *p, str body, bool clean)
 {
 	struct http_head *head = &p->client->head;
-	struct httpc_response response = { .head = head, .body = body };
+	struct httpc_response response = {
+		.head = head,
+		.body = body,
+		.sent_us = p->call->sent_us,
+	};
 
 	if (p->streams) {
 		if (!httpc_piece(p, body))

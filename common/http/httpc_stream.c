@@ -36,6 +36,8 @@ httpc_streams(struct peer *p, const struct httpc_response *response)
 	struct call *call = p->call;
 
 	await_piece(call);
+	httpc_await(p, false);
+	loop_defer(p->client->loop, &p->client->pump_job);
 	call->cb(call->arg, ERR_OK, response);
 	if (p->state != PEER_CLOSED && call->sink == NULL)
 		httpc_stop(call);

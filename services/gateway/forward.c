@@ -162,6 +162,7 @@ gateway_forward(struct rq *rq)
 		.body = body_of(rq),
 		.repeatable =
 		    f->safe || http_header(rq->head, STR("idempotency-key")).n > 0,
+		.priority = row->priority,
 		.streamed = true,
 	};
 	if (rq->body_streams)

@@ -14,6 +14,7 @@
 #define ONRUSH_GATEWAY_ROUTE_FILE_H
 
 #include "gateway/identity_rules.h"
+#include "http/httpc.h"
 #include "http/httpd.h"
 
 enum {
@@ -61,6 +62,7 @@ struct route_row {
 	int rest;   /* index of the {…...}, which goes along as it came; -1: none */
 	bool retry; /* may be sent again when it fails and that is harmless */
 	bool pass;  /* needs a pass of the waiting line */
+	enum httpc_priority priority;
 	const struct route_limit *limits[ROUTE_LIMITS]; /* of the file */
 	size_t limit_count;
 	/* What limits_resolve makes of them, with the limit of every address: first those

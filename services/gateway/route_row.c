@@ -174,12 +174,27 @@ read_upgrade(struct route_reader *r, const struct json *object, struct route_row
 	row->route.flags |= ROUTE_TUNNEL;
 }
 
+static enum httpc_priority
+read_priority(struct route_reader *r, const struct json *object)
+{
+	str text =
+	    json_str_or(&r->json, object, "priority", ROUTE_NAME_BYTES, STR("normal"));
+
+	if (str_eq(text, STR("high")))
+		return HTTPC_HIGH;
+	if (str_eq(text, STR("low")))
+		return HTTPC_LOW;
+	if (!str_eq(text, STR("normal")) && !route_failed(r))
+		route_fail(r, "\"priority\" must be high, normal or low");
+	return HTTPC_NORMAL;
+}
+
 void
 route_read_row(struct route_reader *r, const struct json *object, struct route_row *row)
 {
 	static const char *const names[] = { "method", "path", "host", "service",
 		"target", "deadline_ms", "body_bytes", "key", "retry", "pass", "limit",
-		"identity", "scope", "upgrade", "compress" };
+		"identity", "scope", "upgrade", "compress", "priority" };
 	struct json_reader *json = &r->json;
 	bool safe;
 	str path;
@@ -202,6 +217,7 @@ route_read_row(struct route_reader *r, const struct json *object, struct route_r
 	row->route.flags = ROUTE_STREAM;
 	read_upgrade(r, object, row);
 	row->retry = json_bool_or(json, object, "retry", true);
+	row->priority = read_priority(r, object);
 	row->pass = json_bool_or(json, object, "pass", false);
 	row->compress = json_bool_or(json, object, "compress", true);
 	read_identity(r, object, row);

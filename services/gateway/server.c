@@ -8,7 +8,6 @@
 
 static struct httpc *new_pool(const struct server *s);
 static struct httpc *new_check_pool(const struct server *s);
-static size_t share(int64_t total, int workers);
 static void on_checked(void *arg, enum err err, const struct httpc_response *response);
 static enum server_state state_of(const struct server *s);
 static void move(struct gauge *gauge, size_t *from, size_t to);
@@ -24,6 +23,7 @@ server_new(struct upstream *up, const struct dns_server *at, bool warm)
 	s->id = pick_hash(str_of(at->address));
 	s->listed = true;
 	s->belief.since_us = warm ? now_us - up->limits.slow_start_us : now_us;
+	admission_init(&s->admission, &up->bounds);
 	s->state = SERVER_UP;
 	gauge_add(up->service->metrics.servers[SERVER_UP], 1);
 	s->pool = new_pool(s);
@@ -45,6 +45,7 @@ server_free(struct server *s)
 	move(m->conns, &s->conns, 0);
 	move(m->busy, &s->busy, 0);
 	move(m->queued, &s->queued, 0);
+	move(m->limit, &s->limit, 0);
 	gauge_add(m->servers[s->state], -1);
 	free(s);
 }
@@ -55,8 +56,8 @@ new_pool(const struct server *s)
 	const struct upstream_settings *settings = s->up->settings;
 	const struct httpc_conf conf = {
 		.address = s->at.address,
-		.max_conns = share(settings->max_conns, s->up->workers),
-		.max_queue = share(settings->max_queue, s->up->workers),
+		.max_conns = s->up->bounds.max,
+		.max_queue = upstream_share(settings->max_queue, s->up->workers),
 		.queue_us = settings->queue_us,
 		.connect_us = settings->connect_us,
 		.response_us = settings->response_us,
@@ -85,12 +86,6 @@ new_check_pool(const struct server *s)
 	};
 
 	return httpc_new(s->up->loop, &conf);
-}
-
-static size_t
-share(int64_t total, int workers)
-{
-	return total > workers ? (size_t)(total / workers) : 1;
 }
 
 /* --- what is believed ----------------------------------------------------------------
@@ -165,6 +160,41 @@ server_judge(struct server *s, enum err err)
 	    (long long)up->limits.failures);
 }
 
+/* --- how much at the same time ---------------------------------------------------------
+ */
+
+/* What fails quickly says nothing about how much can be done. */
+void
+server_timed(struct server *s, enum err err, const struct httpc_response *response,
+    int64_t mono_us)
+{
+	struct upstream *up = s->up;
+	int64_t now_us = loop_now_us(up->loop);
+	size_t conns, busy, queued;
+	bool changed = false;
+
+	if (err == ERR_TIMEOUT) {
+		changed = admission_late(&s->admission, &up->bounds, now_us);
+	} else if (err == ERR_OK && response->sent_us > 0 &&
+		   response->head->status < 500) {
+		httpc_stats(s->pool, &conns, &busy, &queued);
+		changed = admission_answered(&s->admission, &up->bounds, now_us,
+		    mono_us - response->sent_us, busy);
+	}
+	if (changed)
+		httpc_set_limit(s->pool, admission_limit(&s->admission));
+}
+
+bool
+server_has_room(const struct server *s, enum httpc_priority priority)
+{
+	size_t conns, busy, queued;
+
+	httpc_stats(s->pool, &conns, &busy, &queued);
+	return queued == 0 ||
+	       admission_may_wait(&s->admission, &s->up->bounds, queued, priority);
+}
+
 /* --- to see in -----------------------------------------------------------------------
  */
 
@@ -194,6 +224,7 @@ server_observe(struct server *s)
 	move(m->conns, &s->conns, conns);
 	move(m->busy, &s->busy, busy);
 	move(m->queued, &s->queued, queued);
+	move(m->limit, &s->limit, s->listed ? admission_limit(&s->admission) : 0);
 	gauge_add(m->servers[s->state], -1);
 	gauge_add(m->servers[state], 1);
 	s->state = state;

@@ -78,6 +78,12 @@ set_limits(struct upstream *up, const struct upstream_settings *settings)
 		.eject_max_us = settings->eject_us * EJECT_GROWTH,
 		.slow_start_us = settings->slow_start_us,
 	};
+	up->bounds = (struct admission_bounds){
+		.min = upstream_share(settings->min_calls, up->workers),
+		.max = upstream_share(settings->max_conns, up->workers),
+		.target_us = settings->target_us,
+		.queue_us = settings->queue_us,
+	};
 	breaker_init(&up->breaker, (int)settings->breaker_failures, settings->breaker_us);
 	retry_budget_init(&up->budget, settings->retry_share,
 	    (double)settings->retry_floor / up->workers);
@@ -129,6 +135,12 @@ const char *
 upstream_name(const struct upstream *up)
 {
 	return up->service->name;
+}
+
+size_t
+upstream_share(int64_t total, int workers)
+{
+	return total > workers ? (size_t)(total / workers) : 1;
 }
 
 /* --- servers that come and go --------------------------------------------------------

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "base/breaker.h"
+#include "gateway/admission_rules.h"
 #include "gateway/directory.h"
 #include "gateway/retry_budget.h"
 #include "gateway/server_rules.h"
@@ -35,12 +36,13 @@ struct server {
 	struct httpc *pool;   /* owned */
 	struct httpc *checks; /* owned; apart, so that load delays no check */
 	struct server_belief belief;
-	size_t calls;               /* whose callback is still to come */
-	uint64_t called, failed;    /* calls that have ended */
-	size_t conns, busy, queued; /* as last counted into the gauges */
-	enum server_state state;    /* likewise */
-	bool checking;              /* a check is under way */
-	bool listed;                /* by the directory; else it is leaving */
+	struct admission admission;
+	size_t calls;                      /* whose callback is still to come */
+	uint64_t called, failed;           /* calls that have ended */
+	size_t conns, busy, queued, limit; /* as last counted into the gauges */
+	enum server_state state;           /* likewise */
+	bool checking;                     /* a check is under way */
+	bool listed;                       /* by the directory; else it is leaving */
 };
 
 TAILQ_HEAD(server_list, server);
@@ -50,6 +52,7 @@ struct upstream {
 	struct service *service;                  /* borrowed */
 	const struct upstream_settings *settings; /* borrowed */
 	struct server_limits limits;
+	struct admission_bounds bounds; /* of each server */
 	int workers;
 	struct server_list servers; /* owned; those that are leaving too */
 	size_t listed;              /* how many are not leaving */
@@ -61,6 +64,9 @@ struct upstream {
 	struct loop_timer *check_timer; /* owned; NULL: no checks */
 };
 
+/* What one of the workers gets of a bound that is in total; 1 at least. */
+size_t upstream_share(int64_t total, int workers);
+
 /* server.c; server_new gives NULL with an error logged. `warm`: gets its whole part at
  * once. */
 struct server *server_new(struct upstream *up, const struct dns_server *at, bool warm);
@@ -69,6 +75,11 @@ void server_free(struct server *s);
 void server_check(struct server *s);
 /* What a call at it ended with. */
 void server_judge(struct server *s, enum err err);
+/* How long its answer took, by clock_mono_us; or that none came in time. */
+void server_timed(struct server *s, enum err err, const struct httpc_response *response,
+    int64_t mono_us);
+/* May one more of this priority be sent there, or wait for that? */
+bool server_has_room(const struct server *s, enum httpc_priority priority);
 /* How much it has to do. */
 size_t server_pending(const struct server *s);
 /* Nothing is under way at it. */

@@ -15,6 +15,12 @@ static const char *const outcomes[OUTCOME_COUNT] = {
 	[OUTCOME_BAD_REQUEST] = "bad_request",
 };
 
+static const char *const priorities[HTTPC_PRIORITIES] = {
+	[HTTPC_NORMAL] = "normal",
+	[HTTPC_HIGH] = "high",
+	[HTTPC_LOW] = "low",
+};
+
 const char *const upstream_state_names[SERVER_STATES] = {
 	[SERVER_UP] = "up",
 	[SERVER_DOWN] = "down",
@@ -45,6 +51,9 @@ upstream_metrics_init(struct upstream_metrics *m, const char *name)
 	    "Connections that wait for an answer.", labels);
 	m->queued = gauge_new("onrush_gateway_upstream_queued_calls",
 	    "Calls that wait for a connection.", labels);
+	m->limit = gauge_new("onrush_gateway_upstream_limit",
+	    "Calls that the services behind are given at the same time, at most.",
+	    labels);
 	m->resting = gauge_new("onrush_gateway_upstream_resting",
 	    "Workers that give the service a rest: their breaker is open.", labels);
 	m->ejections = counter_new("onrush_gateway_upstream_ejections_total",
@@ -64,6 +73,14 @@ init_calls(struct upstream_metrics *m, const char *name)
 		    outcomes[i]);
 		m->calls[i] = counter_new("onrush_gateway_upstream_calls_total",
 		    "Calls to the services behind, by how they ended.", labels);
+	}
+	for (int i = 0; i < HTTPC_PRIORITIES; i++) {
+		snprintf(labels, sizeof(labels), "upstream=\"%s\",priority=\"%s\"", name,
+		    priorities[i]);
+		m->refused[i] = counter_new("onrush_gateway_upstream_refused_total",
+		    "Calls that were refused at once: their turn would have come too "
+		    "late.",
+		    labels);
 	}
 	snprintf(labels, sizeof(labels), "upstream=\"%s\"", name);
 	m->seconds = histogram_new("onrush_gateway_upstream_seconds",

@@ -5,6 +5,7 @@
 
 #include "app/metrics.h"
 #include "base/err.h"
+#include "http/httpc.h"
 
 enum upstream_outcome {
 	OUTCOME_ANSWERED,
@@ -30,6 +31,8 @@ extern const char *const upstream_state_names[SERVER_STATES]; /* "up" */
 struct upstream_metrics { /* all for ever */
 	struct counter *calls[OUTCOME_COUNT];
 	struct histogram *seconds;
+	struct gauge *limit; /* calls that its servers are given at the same time */
+	struct counter *refused[HTTPC_PRIORITIES]; /* there was no room for */
 	struct gauge *conns, *busy, *queued;
 	struct gauge *servers[SERVER_STATES];
 	struct gauge *resting; /* workers whose breaker is not closed */

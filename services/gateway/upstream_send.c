@@ -40,6 +40,7 @@ upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
     struct httpc_request *request, struct upstream_way way)
 {
 	struct attempt *a;
+	struct server *s;
 
 	if (!breaker_allow(&up->breaker, loop_now_us(up->loop))) {
 		counter_add(up->service->metrics.calls[OUTCOME_UNREACHABLE], 1);
@@ -54,7 +55,13 @@ upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
 	a->behind.service = str_of(up->service->name);
 	rq->behind = &a->behind;
 	retry_budget_call(&up->budget, loop_now_us(up->loop));
-	send_to(a, choose(a));
+	s = choose(a);
+	if (!server_has_room(s, request->priority)) {
+		counter_add(up->service->metrics.calls[OUTCOME_OVERLOAD], 1);
+		counter_add(up->service->metrics.refused[request->priority], 1);
+		return rq_not_started(rq, next, ERR_OVERLOAD);
+	}
+	send_to(a, s);
 	return rq_started(rq, next);
 }
 
@@ -125,16 +132,18 @@ on_response(void *arg, enum err err, const struct httpc_response *response)
 {
 	struct attempt *a = arg;
 	const struct upstream_metrics *m = &a->up->service->metrics;
+	int64_t now_us = clock_mono_us();
 	struct server *other;
 
 	judge(a, err);
+	server_timed(a->server, err, response, now_us);
 	if (err != ERR_OK && (other = choose_again(a, err)) != NULL) {
 		send_to(a, other);
 		return;
 	}
 	counter_add(m->calls[upstream_outcome(err)], 1);
 	if (err == ERR_OK) {
-		a->behind.us = clock_mono_us() - a->start_us;
+		a->behind.us = now_us - a->start_us;
 		histogram_observe_us(m->seconds, a->behind.us);
 	}
 	a->rq->http = response;
@@ -182,7 +191,7 @@ choose_again(struct attempt *a, enum err err)
 	    a->sent_count > up->settings->retries || now_us >= a->rq->deadline_us)
 		return NULL;
 	s = choose(a);
-	if (s == NULL)
+	if (s == NULL || !server_has_room(s, a->request->priority))
 		return NULL;
 	if (!retry_budget_take(&up->budget, now_us)) {
 		counter_add(up->service->metrics.retries_denied, 1);

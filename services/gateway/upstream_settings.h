@@ -6,6 +6,8 @@
 
 struct upstream_settings {
 	int64_t max_conns; /* to each server, of all workers together */
+	int64_t min_calls; /* under way at each, however long it takes; likewise */
+	int64_t target_us; /* of its mean latency; 0: always max_conns */
 	int64_t max_queue; /* requests that wait for a connection, likewise */
 	int64_t queue_us, connect_us, response_us;
 
@@ -28,12 +30,22 @@ struct upstream_settings {
 #define UPSTREAM_CONF_ITEMS(type, member)                                                \
 	{ "ONRUSH_UPSTREAM_CONNS", CONF_INT, offsetof(type, member.max_conns), "256", 1, \
 		65536, "Connections to each server, in total." },                        \
+	    { "ONRUSH_UPSTREAM_TARGET_MS", CONF_MS, offsetof(type, member.target_us),    \
+		    "500", 0, 15000,                                                     \
+		    "While a server's answers take longer than this on average, it is "  \
+		    "asked less at the same time; 0: never." },                          \
+	    { "ONRUSH_UPSTREAM_MIN", CONF_INT, offsetof(type, member.min_calls), "16",   \
+		    1, 65536,                                                            \
+		    "Calls that each server is always given at the same time, in "       \
+		    "total." },                                                          \
 	    { "ONRUSH_UPSTREAM_QUEUE", CONF_INT, offsetof(type, member.max_queue),       \
 		    "16384", 1, 1000000,                                                 \
 		    "Requests that may wait for a connection to each server, in total; " \
 		    "more are refused." },                                               \
 	    { "ONRUSH_UPSTREAM_QUEUE_MS", CONF_MS, offsetof(type, member.queue_us),      \
-		    "2000", 1, 5000, "How long a request may wait for a connection." },  \
+		    "2000", 1, 5000,                                                     \
+		    "How long a request may wait for its turn; one whose turn would "    \
+		    "come later is refused at once." },                                  \
 	    { "ONRUSH_UPSTREAM_CONNECT_MS", CONF_MS, offsetof(type, member.connect_us),  \
 		    "1000", 1, 5000, "How long connecting may take." },                  \
 	    { "ONRUSH_UPSTREAM_RESPONSE_MS", CONF_MS,                                    \

@@ -59,6 +59,7 @@ test_members_have_defaults(void **state)
 	assert_int_equal(f->rows[0].route.deadline_us, 5000000);
 	assert_int_equal(f->rows[0].route.body_limit, 0);
 	assert_true(f->rows[0].retry);
+	assert_int_equal(f->rows[0].priority, HTTPC_NORMAL);
 	assert_int_equal(f->rows[0].key, -1);
 	assert_int_equal(f->rows[0].host.n, 0);
 	assert_true(str_eq(f->rows[0].target[0].text, STR("/a")));
@@ -99,6 +100,33 @@ test_members_are_taken(void **state)
 	assert_true(str_eq(f->rows[0].scope, STR("a.b:c")));
 	assert_false(f->rows[0].compress);
 	route_file_free(f);
+}
+
+static void
+test_priorities_have_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *member;
+		enum httpc_priority priority;
+	} all[] = {
+		{ ",\"priority\":\"high\"", HTTPC_HIGH },
+		{ ",\"priority\":\"normal\"", HTTPC_NORMAL },
+		{ ",\"priority\":\"low\"", HTTPC_LOW },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct route_file *f;
+
+		snprintf(text, sizeof(text),
+		    "{\"method\":\"GET\",\"path\":\"/\",\"service\":\"order\"%s}",
+		    all[i].member);
+		f = parse_routes(text);
+		assert_non_null(f);
+		assert_int_equal(f->rows[0].priority, all[i].priority);
+		route_file_free(f);
+	}
 }
 
 #define ROW "\"method\":\"GET\",\"path\":\"/a/{x}\",\"service\":\"coupon\""
@@ -147,6 +175,8 @@ test_routes_that_are_refused(void **state)
 		{ "{" ROW ",\"upgrade\":\"h2c\"}", "must be \"websocket\"" },
 		{ "{" ROW ",\"upgrade\":true}", "upgrade" },
 		{ "{" ROW ",\"retry\":1}", "retry" },
+		{ "{" ROW ",\"priority\":\"urgent\"}", "priority" },
+		{ "{" ROW ",\"priority\":1}", "priority" },
 		{ "{" ROW ",\"host\":1}", "host" },
 		{ "{" ROW ",\"deadline\":1}", "deadline" },
 		{ "{" ROW
@@ -334,6 +364,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members_have_defaults),
 		cmocka_unit_test(test_members_are_taken),
+		cmocka_unit_test(test_priorities_have_names),
 		cmocka_unit_test(test_routes_that_are_refused),
 		cmocka_unit_test(test_files_that_are_refused),
 		cmocka_unit_test(test_the_place_is_told),

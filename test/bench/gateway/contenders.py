@@ -290,5 +290,10 @@ def onrush(binary, directory, port, backend_port, workers, log, cpus, **settings
         "ONRUSH_PASSES": "off",
         "ONRUSH_WORKERS": str(workers),
         "ONRUSH_ACCESS_LOG": "1" if log else "0",
+        # The load comes from one address and this host: it is counted like any other, under
+        # a limit that it does not reach.
+        "ONRUSH_ADDRESS_TRUSTED": "",
+        "ONRUSH_ADDRESS_RATE": "1000000",
+        "ONRUSH_ADDRESS_BURST": "1000000",
     }
     return Server("onrush", [binary], port, directory, cpus, **(env | settings))
