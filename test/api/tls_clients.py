@@ -21,7 +21,7 @@ def connect(port, context, name="shop.example", session=None, timeout=10):
 
 def read_answer(s):
     """The status and the body of one answer with a length."""
-    received = b""
+    received = bytearray()
     while b"\r\n\r\n" not in received:
         more = s.recv(65536)
         assert more, "the connection ended before an answer"
@@ -30,7 +30,7 @@ def read_answer(s):
     size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < size:
         body += s.recv(65536)
-    return int(head.split(b" ")[1]), body
+    return int(head.split(b" ")[1]), bytes(body)
 
 
 def ask(s, request=GET):
