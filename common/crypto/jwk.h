@@ -49,7 +49,7 @@ void jwk_free(struct jwk *key); /* NULL is fine */
 
 enum jwk_alg jwk_alg_of(const struct jwk *key);
 
-/* Is this the signature of the message by this key? Takes 50 to 250 us, with HS256 1. */
+/* Is this the signature of the message by this key? Takes 40 to 130 us, with HS256 1. */
 bool jwk_verify(const struct jwk *key, str message, str signature) MUST_USE;
 
 #endif
