@@ -9,23 +9,14 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import h11
 import pytest
 from api.body_service import BodyService, answer_all
 from api.lines import until
+from api.long_bodies import LONG, SMUGGLING, WHOLE, chunk, head
 
 MB = 1 << 20
-WHOLE = 16384  # what always goes on in one piece
 LIMIT = 64 * MB
-LONG = 200_000
-
-
-def head(*fields, method="POST"):
-    lines = [f"{method} /up HTTP/1.1", "Host: a", *fields]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n"
-
-
-def chunk(data):
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class Client:
@@ -438,3 +429,30 @@ def test_a_drain_waits_for_an_upload(world, before):
     status, headers, body = client.answer()
     assert (status, headers["connection"], body) == (200, "close", b"%d" % LONG)
     stopped.join()
+
+
+# --- smuggling --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SMUGGLING)
+def test_nothing_is_smuggled_behind_a_long_body(before, name):
+    data, expected = SMUGGLING[name]
+    whole = []
+
+    def script(visitor):
+        try:
+            while request := visitor.head():
+                assert b"x-smuggled" not in dict(request.headers)
+                whole.append(visitor.body())
+                visitor.answer()
+                visitor.again()
+        except (h11.RemoteProtocolError, ConnectionError):
+            pass  # it broke off within a body
+
+    before(script)
+    client = before.client()
+    client.send(data)
+    client.socket.shutdown(socket.SHUT_WR)
+    assert [client.answer()[0] for _ in expected] == expected
+    assert client.ends()
+    assert len(whole) == expected.count(200)
