@@ -161,26 +161,12 @@ look_at_pass(const struct rq *rq, const struct visit *v, const struct pass_keys 
 /* --- refusals ------------------------------------------------------------------------
  */
 
-/* Like a 401 of RFC 6750, 3: why, for programs. */
+/* A 401 with its challenge (RFC 6750, 3): why, for programs. */
 static rq_next
-refuse_pass(struct rq *rq, enum pass_ruling ruling)
+challenge(struct rq *rq, enum err err, str why)
 {
-	static const str field = STR_INIT("WWW-Authenticate");
-
-	switch (ruling) {
-	case RULING_MISSING:
-		rq_header(rq, field, STR("Bearer realm=\"waiting line\""));
-		return rq_fail(rq, ERR_PASS_MISSING);
-	case RULING_EXPIRED:
-		rq_header(rq, field,
-		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\", "
-			"error_description=\"expired\""));
-		return rq_fail(rq, ERR_PASS_EXPIRED);
-	default:
-		rq_header(rq, field,
-		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\""));
-		return rq_fail(rq, ERR_PASS_INVALID);
-	}
+	rq_header(rq, STR("WWW-Authenticate"), why);
+	return rq_fail(rq, err);
 }
 
 static void
@@ -220,15 +206,27 @@ refuse(
 		return rq_fail_because(rq, ERR_UNAVAILABLE,
 		    "Where the waiting line stands is not known at the moment; the "
 		    "place in it is kept.");
-	if (ruling == RULING_BORROWED)
-		return rq_fail(rq, ERR_PASS_BORROWED);
-	if (pages_wanted(rq->head))
+	if (pages_wanted(rq->head) && ruling != RULING_BORROWED)
 		return pages_send_to_line(rq, c->line_id);
-	if (ruling == RULING_WAITING)
-		return refuse_waiting(rq, v, position);
-	if (ruling == RULING_OVER)
-		return rq_fail(rq, ERR_PASS_OVER);
-	return refuse_pass(rq, ruling);
+	switch (ruling) {
+	case RULING_MISSING:
+		return challenge(
+		    rq, ERR_PASS_MISSING, STR("Bearer realm=\"waiting line\""));
+	case RULING_FORGED:
+		return challenge(rq, ERR_PASS_INVALID,
+		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\""));
+	case RULING_EXPIRED:
+		return challenge(rq, ERR_PASS_EXPIRED,
+		    STR("Bearer realm=\"waiting line\", error=\"invalid_token\", "
+			"error_description=\"expired\""));
+	case RULING_WAITING: return refuse_waiting(rq, v, position);
+	case RULING_OVER: return rq_fail(rq, ERR_PASS_OVER);
+	case RULING_BORROWED: return rq_fail(rq, ERR_PASS_BORROWED);
+	case RULING_BLIND:
+	case RULING_ADMITTED:
+	case RULING_COUNT: break;
+	}
+	UNREACHABLE();
 }
 
 /* --- the check -----------------------------------------------------------------------
