@@ -20,10 +20,14 @@ SOUND = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def doors(module_world):
-    """Both servers, with a head timeout that is short enough to wait for."""
+    """Both servers of HTTP/1.1, with a head timeout that is short enough to wait for."""
     if not module_world.processes:
         module_world.start(
-            "coupon", "gateway", ONRUSH_HEAD_TIMEOUT_MS=300, ONRUSH_BODY_TIMEOUT_MS=300
+            "coupon",
+            "gateway",
+            ONRUSH_HEAD_TIMEOUT_MS=300,
+            ONRUSH_BODY_TIMEOUT_MS=300,
+            ONRUSH_HTTP2="off",
         )
     return module_world
 

@@ -165,6 +165,7 @@ def test_only_listed_headers_reach_a_service(world, services):
         "x-request-id": "my-id",
         "x-forwarded-for": "127.0.0.1",
         "x-forwarded-proto": "http",
+        "forwarded": f'for=127.0.0.1;proto=http;host="127.0.0.1:{world.port("gateway")}"',
     }
 
 
