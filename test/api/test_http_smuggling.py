@@ -29,6 +29,7 @@ FORWARDED = {
     b"user-agent",
     b"x-request-id",
     b"traceparent",
+    b"forwarded",
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-request-deadline-ms",
