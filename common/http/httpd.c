@@ -153,6 +153,8 @@ on_told(struct loop_job *job)
 
 	if (httpd->ended)
 		httpd_settle(httpd);
+	else if (httpd->conf.drained != NULL)
+		httpd->conf.drained(httpd->worker);
 	else
 		worker_drained(httpd->worker);
 }

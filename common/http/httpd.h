@@ -110,6 +110,19 @@ struct httpd_opening {
 		     * without TLS by its preface */
 };
 
+/* Who follows requests from their beginning to their answer. */
+struct httpd_tracer {
+	/* A request has come. Its traceparent is the client's (`made` is NULL), or was
+	 * made here, `made` is its text, and its sampled flag is set; either may be
+	 * changed. Sets rq->trace when it follows the request. */
+	void (*begin)(void *arg, struct rq *rq, char *made);
+	/* It was answered, or its stream has ended, `took_us` after rq->start_us. Only
+	 * with rq->trace, and never for routes with ROUTE_QUIET. */
+	void (*end)(
+	    void *arg, const struct rq *rq, int status, enum err err, int64_t took_us);
+	void *arg; /* borrowed until httpd_free */
+};
+
 struct httpd_conf {
 	const struct httpd_settings *settings; /* borrowed for the server's life */
 	const struct httpd_opening *opening;   /* borrowed likewise; NULL: nothing */
@@ -123,6 +136,10 @@ struct httpd_conf {
 					     * ONRUSH_LISTEN; borrowed for ever */
 	bool alone;      /* one worker's only: the others have none like it */
 	bool no_metrics; /* do not answer /metrics */
+	const struct httpd_tracer *tracer; /* borrowed until httpd_free; NULL: nobody */
+	/* Called in place of worker_drained, and sees to it that that is called; NULL:
+	 * worker_drained itself. */
+	void (*drained)(struct worker *w);
 };
 
 /*

@@ -1,8 +1,8 @@
 /*
  * The access log, one JSON line per request that is logged, and the ids by which a
- * request is found in it. Lines gather in a buffer and leave with one write(2) at the end
- * of the turn. Failures are always logged, but at most so many a second: an attack shall
- * not fill a disk.
+ * request is found in it and in traces. Lines gather in a buffer and leave with one
+ * write(2) at the end of the turn. Failures are always logged, but at most so many a
+ * second: an attack shall not fill a disk.
  */
 #include <string.h>
 #include <sys/random.h>
@@ -95,8 +95,9 @@ void
 log_identify(struct exchange *x)
 {
 	struct httpd *httpd = x->httpd;
+	const struct httpd_tracer *tracer = httpd->conf.tracer;
 	struct rq *rq = &x->rq;
-	char *trace, *p;
+	char *trace = NULL, *p;
 
 	rq->id = http_header(&x->head, STR("X-Request-Id"));
 	rq->traceparent = http_header(&x->head, STR("traceparent"));
@@ -109,6 +110,8 @@ log_identify(struct exchange *x)
 		memcpy(p, "-01", 3);
 		rq->traceparent = (str){ trace, TRACE_SIZE };
 	}
+	if (tracer != NULL)
+		tracer->begin(tracer->arg, rq, trace);
 	if (!is_id(rq->id))
 		rq->id = (str){ rq->traceparent.p + 3, 32 };
 }
@@ -187,7 +190,12 @@ log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t
 	const char *pattern = rq->route->pattern;
 	char ts[CLOCK_ISO_SIZE];
 
-	if (x->unlogged || !wanted(httpd, status, rq->start_us + took_us))
+	if (x->unlogged)
+		return;
+	if (rq->trace != NULL)
+		httpd->conf.tracer->end(
+		    httpd->conf.tracer->arg, rq, status, err, took_us);
+	if (!wanted(httpd, status, rq->start_us + took_us))
 		return;
 	clock_format_iso(clock_wall_us(), ts);
 	buf_add_str(log, STR("{\"ts\":\""));

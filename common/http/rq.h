@@ -49,13 +49,20 @@ enum {
 	RQ_MAX_PARAMS = PATH_MAX_PARAMS
 };
 
-/* Whom a request was passed on to, for the access log. In its arena. */
+/* Whom a request was passed on to, for the access log and traces. In its arena. */
 struct rq_behind {
 	str service; /* "coupon" */
-	str server;  /* the address of the last one that was tried */
-	int tries;   /* servers that were tried: 1 or more */
-	int64_t us;  /* from the call to its answer, queue and retries included; 0: none
-		      * came */
+	str server;  /* the address of the last one that was tried; empty: none was */
+	int tries;   /* servers that were tried */
+	enum http_method method;
+	str target; /* what was asked; borrowed for the request's life */
+	int64_t us; /* from the call to its answer, queue and retries included; 0: none
+		     * came */
+	int64_t start_us; /* monotonic, like the next */
+	int64_t end_us;   /* its complete answer was there, or none will come; 0: it is
+			   * under way, or its answer comes in pieces */
+	int status;       /* of its answer; 0: none came */
+	enum err err;     /* why none came */
 };
 
 struct rq {
@@ -67,7 +74,9 @@ struct rq {
 	int64_t body_length; /* of all of a body that streams; -1: nobody knows it yet */
 	str params[RQ_MAX_PARAMS]; /* the pattern's {…}, in order, unescaped */
 	str id;          /* X-Request-Id, taken over or made here; in the arena */
-	str traceparent; /* W3C trace context of this request; in the arena */
+	str traceparent; /* W3C trace context that goes on with this request; in the
+			  * arena, or borrowed like the head */
+	void *trace;     /* the tracer's, in the arena; NULL: nobody follows it */
 	str peer;    /* address of the client's side of the connection, without port */
 	bool secure; /* the client came by TLS */
 	const struct route *route;

@@ -62,10 +62,14 @@ directory_new(const struct directory_conf *conf, const struct server_entry *entr
 	pthread_condattr_destroy(&attr);
 	for (size_t i = 0; i < count; i++) {
 		d->known[i].entry = entries[i];
-		if (!look_up(d, &d->known[i], err, err_size)) {
+		if (look_up(d, &d->known[i], err, err_size))
+			continue;
+		if (!conf->patient) {
 			put(d);
 			return NULL;
 		}
+		log_warn("the %s service is not found yet: %s", d->name, err);
+		d->known[i].lost = true;
 	}
 	publish(d);
 	if (has_names(d) && !start_thread(d))

@@ -16,10 +16,11 @@ struct directory_conf {
 	const char *name;        /* of the service, for the log; copied */
 	const char *name_server; /* as dns_lookup takes it; copied */
 	int64_t interval_us;     /* between two look-ups of names */
+	bool patient;            /* a name that stands for nothing yet may do so later */
 };
 
 /* Looks up; the caller owns the result. NULL with a sentence in err[err_size] when an
- * entry stands for nothing. count of 1 or more. */
+ * entry stands for nothing and conf is not patient. count of 1 or more. */
 struct directory *directory_new(const struct directory_conf *conf,
     const struct server_entry *entries, size_t count, char *err, size_t err_size);
 /* Any thread; NULL is fine. Does not wait for a look-up that is under way. */

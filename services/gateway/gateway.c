@@ -76,6 +76,7 @@ gateway_free(struct gateway *gw)
 
 	loop_timer_free(gw->observe);
 	httpd_free(httpd);
+	trace_free(gw->trace);
 	view_fini(&gw->view);
 	tunnels_free(gw->tunnels);
 	passes_free(gw->passes);

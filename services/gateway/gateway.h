@@ -25,6 +25,7 @@
 #include "gateway/identity.h"
 #include "gateway/passes.h"
 #include "gateway/routes.h"
+#include "gateway/trace.h"
 #include "gateway/tunnel.h"
 #include "gateway/upstream.h"
 #include "gateway/views.h"
@@ -48,6 +49,7 @@ struct gateway_settings {
 	struct forwarded_settings forwarded;
 	struct tunnel_settings tunnel;
 	struct compress_settings compress;
+	struct trace_settings trace;
 	const char *admin_listen; /* "": none; owned by conf */
 	const char *user;         /* "": stays; owned by conf */
 	bool sandbox;
@@ -107,6 +109,7 @@ struct gateway {
 	struct identity *identity;   /* owned; NULL: everybody is believed */
 	struct tunnels *tunnels;     /* owned */
 	struct compress *compress;   /* owned; NULL: answers go as they are */
+	struct trace *trace;         /* owned; NULL: nobody is told of requests */
 	struct httpd *httpd;         /* owned; NULL once the worker has ended */
 	struct loop_timer *observe;  /* owned; brings what is seen up to date */
 	struct view view;            /* to be published next */

@@ -41,6 +41,7 @@ static const struct conf_item items[] = {
 	FORWARDED_CONF_ITEMS(struct gateway_settings, forwarded),
 	TUNNEL_CONF_ITEMS(struct gateway_settings, tunnel),
 	COMPRESS_CONF_ITEMS(struct gateway_settings, compress),
+	TRACE_CONF_ITEMS(struct gateway_settings, trace),
 };
 
 static const struct app_desc desc = {
@@ -73,7 +74,8 @@ check(char *err, size_t err_size)
 	       routing_check(&settings, err, err_size) &&
 	       identity_check_files(&settings.identity, err, err_size) &&
 	       cors_check(&settings.cors, err, err_size) &&
-	       forwarded_check(&settings.forwarded, err, err_size);
+	       forwarded_check(&settings.forwarded, err, err_size) &&
+	       trace_check(&settings.trace, err, err_size);
 }
 
 /* Where the line's numbers are asked for: the servers that the setting names by address.
@@ -116,7 +118,9 @@ start(struct app *app)
 	       limits_start(&settings.limits, app_workers(app)) &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
 	       identity_start(&settings.identity) && cors_start(&settings.cors) &&
-	       forwarded_start(&settings.forwarded);
+	       forwarded_start(&settings.forwarded) &&
+	       trace_start(&settings.trace, settings.upstream.name_server,
+		   settings.upstream.lookup_us);
 }
 
 static void
@@ -139,6 +143,7 @@ stop(struct app *app)
 	(void)app;
 	routing_stop();
 	certificates_stop();
+	trace_stop();
 	sockets_close();
 	credentials_stop();
 	views_stop();
@@ -173,19 +178,29 @@ on_observe(void *arg)
 	LIST_FOREACH (o, &gw->outlets, link)
 		upstream_observe(o->upstream);
 	limits_observe(gw->limits);
+	trace_observe(gw->trace);
 	publish(gw);
 	loop_timer_set(gw->observe, OBSERVE_US);
+}
+
+static void
+on_drained(struct worker *w)
+{
+	const struct gateway *gw = w->state;
+
+	trace_drain(gw->trace, w);
 }
 
 static bool
 worker_start(struct worker *w)
 {
 	struct gateway *gw = w->state = xcalloc(1, sizeof(*gw));
-	const struct httpd_conf conf = {
+	struct httpd_conf conf = {
 		.settings = &settings.http,
 		.opening = &settings.tls.opening,
 		.service = gw,
 		.no_metrics = settings.admin_listen[0] != '\0',
+		.drained = on_drained,
 	};
 	bool failed;
 
@@ -200,6 +215,8 @@ worker_start(struct worker *w)
 	gw->passes = passes_new(&settings.passes, &queues, w, &failed);
 	if (failed)
 		return false;
+	gw->trace = trace_new(w);
+	conf.tracer = trace_tracer(gw->trace);
 	gw->httpd = httpd_new(w, &conf);
 	if (gw->httpd == NULL || !gateway_adopt(gw))
 		return false;

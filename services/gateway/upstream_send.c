@@ -26,7 +26,6 @@ struct attempt {
 	struct rq_behind behind;
 	uint64_t sent[MAX_SENT]; /* ids of the servers that had it */
 	int sent_count;
-	int64_t start_us;
 };
 
 static struct server *choose(struct attempt *a);
@@ -51,8 +50,12 @@ upstream_send(struct rq *rq, rq_step *next, struct upstream *up,
 	a->up = up;
 	a->request = request;
 	a->way = way;
-	a->start_us = clock_mono_us();
-	a->behind.service = str_of(up->service->name);
+	a->behind = (struct rq_behind){
+		.service = str_of(up->service->name),
+		.method = request->method,
+		.target = request->target,
+		.start_us = clock_mono_us(),
+	};
 	rq->behind = &a->behind;
 	retry_budget_call(&up->budget, loop_now_us(up->loop));
 	s = choose(a);
@@ -142,10 +145,14 @@ on_response(void *arg, enum err err, const struct httpc_response *response)
 		return;
 	}
 	counter_add(m->calls[upstream_outcome(err)], 1);
+	a->behind.err = err;
 	if (err == ERR_OK) {
-		a->behind.us = now_us - a->start_us;
+		a->behind.us = now_us - a->behind.start_us;
+		a->behind.status = response->head->status;
 		histogram_observe_us(m->seconds, a->behind.us);
 	}
+	if (err != ERR_OK || response->more == NULL)
+		a->behind.end_us = now_us;
 	a->rq->http = response;
 	rq_resume(a->rq, err);
 }
