@@ -120,7 +120,7 @@ class Collector:
     answer: (status, headers, body). Spans of batches that were answered 200 are in `spans`;
     what was wrong with any batch is in `wrong`."""
 
-    def __init__(self, port, behave=None):
+    def __init__(self, port, behave=None, host="127.0.0.1"):
         self.behave = behave or (lambda _: (200, {}, b"{}"))
         self.batches = []
         self.spans = []
@@ -137,7 +137,7 @@ class Collector:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server = ThreadingHTTPServer((host, port), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

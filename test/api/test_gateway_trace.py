@@ -9,6 +9,8 @@ import time
 import pytest
 from api.collector import CLIENT, SERVER, Collector
 from api.fake_service import FakeService, response
+from api.h2_client import Client as H2Client
+from api.name_server import NameServer
 from onrush_local.host import wait_until
 
 PATH = "/api/v1/coupons/1"
@@ -125,6 +127,19 @@ def test_traces_that_begin_here(world, coupon, collector):
     assert all(span.parent is None and span.flags == 0x101 for span in requests)
 
 
+def test_by_http_2_too(world, coupon, collector):
+    start(world)
+    with H2Client(world.port("gateway")) as client:
+        fields = tuple(RECORDED.items())
+        assert client.get(f"{PATH}?code=secret", "GET", *fields).status == 200
+        assert client.get("/nothing", "BREW", *fields).status == 404
+    until(lambda: len(collector.spans) == 3)
+    request, call, other = collector.spans
+    assert (request.trace, request.parent, request["url.path"]) == (TRACE, SPAN, PATH)
+    assert told(coupon) == (TRACE, call.id, "01")
+    assert other["http.request.method_original"] == "BREW"
+
+
 def test_what_is_not_followed(world, coupon, collector):
     client = start(world)
     for path in ("/healthz", "/readyz"):
@@ -236,6 +251,25 @@ def test_a_collector_that_comes_later(world, coupon):
         until(lambda: len(collector.spans) == 4)
         until(lambda: outcomes(client) == (4, 0, 0), "the count")
     assert len(warned()) == 1
+
+
+def test_a_collector_that_is_found_later_and_moves(world, coupon):
+    port = world.port("collector")
+    with NameServer(world.port("names")) as names:
+        client = start(
+            world,
+            ONRUSH_OTLP_URL=f"http://otel.test:{port}",
+            ONRUSH_NAME_SERVER=names.address,
+            ONRUSH_LOOKUP_MS=100,
+        )
+        client.get(PATH, headers=RECORDED)
+        for host in ("127.0.0.1", "127.0.0.2"):
+            with Collector(port, host=host) as collector:
+                names.hosts["otel.test"] = [host]
+                if host == "127.0.0.2":
+                    client.get(PATH, headers=RECORDED)
+                until(lambda here=collector: len(here.spans) == 2)
+        until(lambda: outcomes(client) == (4, 0, 0), "the count")
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
