@@ -69,17 +69,12 @@ buf_add_str(struct buf *b, str s)
 void
 buf_add_i64(struct buf *b, int64_t value)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[STR_DECIMAL_MAX];
 
-	do {
-		digits[--at] = (char)('0' + left % 10);
-		left /= 10;
-	} while (left > 0);
 	if (value < 0)
-		digits[--at] = '-';
-	buf_add(b, digits + at, sizeof(digits) - at);
+		buf_add(b, "-", 1);
+	buf_add_str(
+	    b, str_decimal(value < 0 ? -(uint64_t)value : (uint64_t)value, digits));
 }
 
 void

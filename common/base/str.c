@@ -139,6 +139,18 @@ str_is_utf8(str s)
 	return true;
 }
 
+str
+str_decimal(uint64_t value, char digits[STR_DECIMAL_MAX])
+{
+	size_t at = STR_DECIMAL_MAX;
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	return (str){ digits + at, STR_DECIMAL_MAX - at };
+}
+
 void
 hex_encode(const void *bytes, size_t size, char *out)
 {

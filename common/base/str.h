@@ -46,6 +46,12 @@ str str_trim(str s);
  */
 bool str_to_i64(str s, int64_t min, int64_t max, int64_t *out) MUST_USE;
 
+enum {
+	STR_DECIMAL_MAX = 20, /* digits of a uint64_t */
+};
+/* The digits of `value`, at the end of digits[], which the result borrows. */
+str str_decimal(uint64_t value, char digits[STR_DECIMAL_MAX]);
+
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF). */
 bool str_is_utf8(str s);
 /* The size of the well-formed character that s begins with; 0 if it begins with none. */

@@ -71,18 +71,6 @@ add_lines(struct fields *f, struct exchange *x)
 	}
 }
 
-static str
-decimal(char digits[20], uint64_t value)
-{
-	size_t at = 20;
-
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	return (str){ digits + at, 20 - at };
-}
-
 static ssize_t give(nghttp2_session *session, int32_t id, uint8_t *to, size_t room,
     uint32_t *flags, nghttp2_data_source *source, void *arg);
 
@@ -92,9 +80,9 @@ submit(struct h2_stream *s, struct exchange *x, const struct answer *a, bool bod
 {
 	nghttp2_data_provider from = { .source.ptr = s, .read_callback = give };
 	struct fields f = { .count = 0 };
-	char status[20], length[20];
+	char status[STR_DECIMAL_MAX], length[STR_DECIMAL_MAX];
 
-	add(&f, STR(":status"), decimal(status, (uint64_t)a->status));
+	add(&f, STR(":status"), str_decimal((uint64_t)a->status, status));
 	add(&f, STR("server"), STR("onrush"));
 	add(&f, STR("date"), answer_date(x->httpd));
 	if (status_has_body(a->status)) {
@@ -102,7 +90,7 @@ submit(struct h2_stream *s, struct exchange *x, const struct answer *a, bool bod
 			add(&f, STR("content-type"), a->type);
 		if (a->length >= 0)
 			add(&f, STR("content-length"),
-			    decimal(length, (uint64_t)a->length));
+			    str_decimal((uint64_t)a->length, length));
 	}
 	add(&f, STR("x-request-id"), x->rq.id);
 	add_lines(&f, x);

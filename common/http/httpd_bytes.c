@@ -97,14 +97,9 @@ put(char *p, str s)
 static char *
 put_number(char *p, size_t value)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[STR_DECIMAL_MAX];
 
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	return put(p, (str){ digits + at, sizeof(digits) - at });
+	return put(p, str_decimal(value, digits));
 }
 
 /* How the body ends: by its length, by a last chunk, or (HTTP/1.0) with the connection.

@@ -10,6 +10,7 @@
 
 #include "app/log.h"
 #include "base/clock.h"
+#include "base/splitmix.h"
 #include "http/httpd_impl.h"
 
 enum {
@@ -35,17 +36,6 @@ log_start(struct httpd *httpd)
 
 /* --- ids -----------------------------------------------------------------------------
  */
-
-/* splitmix64: every value once in 2^64. */
-static uint64_t
-next_id(struct httpd *httpd)
-{
-	uint64_t z = httpd->id_next += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 static char *
 put_hex(char *p, uint64_t value)
@@ -104,9 +94,10 @@ log_identify(struct exchange *x)
 	if (!is_trace(rq->traceparent)) {
 		p = trace = arena_alloc(rq->arena, TRACE_SIZE);
 		memcpy(p, "00-", 3);
-		p = put_hex(put_hex(p + 3, httpd->id_high), next_id(httpd));
+		p = put_hex(
+		    put_hex(p + 3, httpd->id_high), splitmix64_next(&httpd->id_next));
 		*p++ = '-';
-		p = put_hex(p, next_id(httpd) | 1); /* not zero */
+		p = put_hex(p, splitmix64_next(&httpd->id_next) | 1); /* not zero */
 		memcpy(p, "-01", 3);
 		rq->traceparent = (str){ trace, TRACE_SIZE };
 	}

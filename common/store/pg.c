@@ -188,17 +188,12 @@ add(struct pg_params *p, const char *text)
 static char *
 put_i64(char *at, int64_t value)
 {
-	char digits[I64_TEXT_MAX];
-	char *first = digits + sizeof(digits);
-	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char digits[STR_DECIMAL_MAX];
+	str text = str_decimal(value < 0 ? -(uint64_t)value : (uint64_t)value, digits);
 
-	do {
-		*--first = (char)('0' + left % 10);
-		left /= 10;
-	} while (left > 0);
 	if (value < 0)
-		*--first = '-';
-	return mempcpy(at, first, (size_t)(digits + sizeof(digits) - first));
+		*at++ = '-';
+	return mempcpy(at, text.p, text.n);
 }
 
 /* At least CLOCK_ISO_SIZE bytes of room; a NUL is behind the text. */

@@ -76,11 +76,8 @@ time_left(struct forward *f, const struct rq *rq)
 {
 	int64_t left_ms =
 	    (rq->deadline_us - loop_now_us(rq->worker->loop)) / CLOCK_US_PER_MS;
-	char *end = f->digits + FORWARD_DIGITS, *p = end;
 
-	for (left_ms = left_ms > 0 ? left_ms : 1; left_ms > 0; left_ms /= 10)
-		*--p = (char)('0' + left_ms % 10);
-	return (str){ p, (size_t)(end - p) };
+	return str_decimal(left_ms > 0 ? (uint64_t)left_ms : 1, f->digits);
 }
 
 static void

@@ -14,7 +14,6 @@
 enum {
 	FORWARD_MAX_HEADERS = 24,
 	FORWARD_TUNNEL_HEADERS = 5,
-	FORWARD_DIGITS = 20,
 };
 
 /* What outlives the step; in the request's arena, rq->ctx. */
@@ -26,7 +25,7 @@ struct forward {
 	struct gzip *gzip; /* owned; NULL: pieces of the answer go on as they are */
 	struct httpc_request request;
 	struct http_header headers[FORWARD_MAX_HEADERS];
-	char digits[FORWARD_DIGITS]; /* of one of them */
+	char digits[STR_DECIMAL_MAX]; /* of one of them */
 };
 
 /* forward.c: one more header for the service, unless it is empty. */

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/die.h"
+#include "base/splitmix.h"
 
 enum {
 	SET_SLOTS = 8
@@ -76,20 +77,12 @@ limit_table_use(struct limit_table *table, uint32_t class_id, uint64_t subject,
 /* --- places --------------------------------------------------------------------------
  */
 
-/* A keyed mix of both (the finaliser of MurmurHash3): every bit of the key and of the
- * secret decides about every bit of the place. */
-static uint64_t
-mix(uint64_t x)
-{
-	x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return x ^ x >> 33;
-}
-
+/* Where nobody outside can know. */
 static struct limit_bucket *
 set_of(struct limit_table *table, uint32_t class_id, uint64_t subject)
 {
-	uint64_t hash = mix(mix(subject ^ table->secret) + class_id);
+	uint64_t hash =
+	    splitmix64_mix(splitmix64_mix(subject ^ table->secret) + class_id);
 
 	return &table->slots[(hash & (table->sets - 1)) * SET_SLOTS];
 }

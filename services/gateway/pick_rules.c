@@ -3,11 +3,11 @@
 #include <math.h>
 
 #include "base/die.h"
+#include "base/splitmix.h"
 
 /* How much more than its share a server takes of the calls that go by key. */
 #define KEY_BOUND 1.25
 
-static uint64_t mix(uint64_t x);
 static double unit(uint64_t x);
 
 size_t
@@ -30,7 +30,7 @@ pick_by_load(const struct candidate *candidates, size_t count, uint64_t random)
 	if (load_a > load_b)
 		return j;
 	/* Both idle, mostly: each gets its part. */
-	return unit(mix(random)) * (a->weight + b->weight) < a->weight ? i : j;
+	return unit(splitmix64_mix(random)) * (a->weight + b->weight) < a->weight ? i : j;
 }
 
 size_t
@@ -47,7 +47,8 @@ pick_by_key(const struct candidate *candidates, size_t count, uint64_t key)
 	for (size_t i = 0; i < count; i++) {
 		const struct candidate *c = &candidates[i];
 		double share = ceil(KEY_BOUND * pending * c->weight / weights);
-		double score = -c->weight / log(unit(mix(key ^ mix(c->id))));
+		double score =
+		    -c->weight / log(unit(splitmix64_mix(key ^ splitmix64_mix(c->id))));
 
 		if ((double)c->pending + 1 <= share && score > best_score) {
 			best_score = score;
@@ -73,23 +74,7 @@ pick_hash(str text)
 		hash ^= (unsigned char)text.p[i];
 		hash *= UINT64_C(0x100000001b3);
 	}
-	return mix(hash);
-}
-
-/* SplitMix64 (Steele, Lea, Flood 2014). */
-uint64_t
-pick_random(uint64_t *state)
-{
-	*state += UINT64_C(0x9e3779b97f4a7c15);
-	return mix(*state);
-}
-
-static uint64_t
-mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
+	return splitmix64_mix(hash);
 }
 
 /* Within 0 and 1, and neither. */

@@ -35,7 +35,4 @@ bool pick_panics(size_t usable, size_t all, double threshold);
 /* A key or id of text, the same everywhere. */
 uint64_t pick_hash(str text);
 
-/* The next number of a series; any start. */
-uint64_t pick_random(uint64_t *state);
-
 #endif

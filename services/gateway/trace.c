@@ -8,6 +8,7 @@
 
 #include "app/log.h"
 #include "base/clock.h"
+#include "base/splitmix.h"
 #include "base/uuid.h"
 #include "gateway/trace_rules.h"
 #include "gateway/trace_send.h"
@@ -16,7 +17,7 @@ struct trace {
 	struct trace_sender *sender; /* owned */
 	struct httpd_tracer tracer;
 	double ratio;
-	uint64_t ids; /* splitmix64's state */
+	uint64_t ids; /* of splitmix64_next */
 };
 
 /* Of a request that is followed; in its arena. */
@@ -158,11 +159,7 @@ trace_drain(struct trace *t, struct worker *w)
 static void
 make_id(struct trace *t, char out[TRACE_SPAN_SIZE + 1])
 {
-	uint64_t z = t->ids += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	snprintf(out, TRACE_SPAN_SIZE + 1, "%016" PRIx64, (z ^ (z >> 31)) | 1);
+	snprintf(out, TRACE_SPAN_SIZE + 1, "%016" PRIx64, splitmix64_next(&t->ids) | 1);
 }
 
 /* The service is told of the call's span, and of the flag by which we go ourselves. */

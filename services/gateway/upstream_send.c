@@ -9,6 +9,7 @@
  * What became of a call is noted in its callback and not in the request's next step: when
  * the client has been answered meanwhile, there is none.
  */
+#include "base/splitmix.h"
 #include "gateway/pick_rules.h"
 #include "gateway/upstream_impl.h"
 
@@ -122,9 +123,9 @@ choose(struct attempt *a)
 	}
 	if (count == 0)
 		return NULL;
-	return servers[a->way.key != 0
-			   ? pick_by_key(candidates, count, a->way.key)
-			   : pick_by_load(candidates, count, pick_random(&up->random))];
+	return servers[a->way.key != 0 ? pick_by_key(candidates, count, a->way.key)
+				       : pick_by_load(candidates, count,
+					     splitmix64_next(&up->random))];
 }
 
 /* --- what became of it ---------------------------------------------------------------

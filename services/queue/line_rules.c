@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/splitmix.h"
+
 enum {
 	ROUNDS = 8,
 	SEED_WORDS = 4,
@@ -42,15 +44,6 @@ line_mode_parse(str name, enum line_mode *mode)
 /* --- places ---------------------------------------------------------------------- */
 
 static uint64_t
-splitmix64(uint64_t x)
-{
-	x += UINT64_C(0x9E3779B97F4A7C15);
-	x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-	x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-	return x ^ x >> 31;
-}
-
-static uint64_t
 word_of(const uint8_t seed[LINE_SEED_SIZE], int i)
 {
 	uint64_t word = 0;
@@ -68,7 +61,8 @@ feistel(const uint64_t words[SEED_WORDS], unsigned half, uint64_t x)
 	uint64_t left = x >> half, right = x & mask;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		uint64_t mixed = splitmix64(right + i + words[i % SEED_WORDS]);
+		uint64_t state = right + i + words[i % SEED_WORDS];
+		uint64_t mixed = splitmix64_next(&state);
 		uint64_t old = right;
 
 		right = left ^ (mixed & mask);

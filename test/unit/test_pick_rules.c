@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/splitmix.h"
 #include "gateway/pick_rules.h"
 
 enum {
@@ -21,7 +22,7 @@ draw(const struct candidate *candidates, size_t count, int *won)
 
 	memset(won, 0, count * sizeof(*won));
 	for (int i = 0; i < DRAWS; i++)
-		won[pick_by_load(candidates, count, pick_random(&random))]++;
+		won[pick_by_load(candidates, count, splitmix64_next(&random))]++;
 }
 
 static void

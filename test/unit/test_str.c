@@ -180,10 +180,22 @@ test_hex_there_and_back(void **state)
 	assert_false(hex_decode(STR("0x9aff10"), back, sizeof(back)));
 }
 
+static void
+test_decimal(void **state)
+{
+	char digits[STR_DECIMAL_MAX];
+
+	(void)state;
+	assert_true(str_eq(str_decimal(0, digits), STR("0")));
+	assert_true(str_eq(str_decimal(1200, digits), STR("1200")));
+	assert_true(str_eq(str_decimal(UINT64_MAX, digits), STR("18446744073709551615")));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decimal),
 		cmocka_unit_test(test_compares_slices),
 		cmocka_unit_test(test_ignores_the_case_of_ascii_only),
 		cmocka_unit_test(test_compares_past_a_nul),
