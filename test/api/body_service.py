@@ -3,9 +3,9 @@ body was framed is judged by a parser that is not ours."""
 
 import socket
 import struct
-import threading
 
 import h11
+from api.listener import Listener
 
 
 class Visitor:
@@ -60,45 +60,23 @@ class Visitor:
         self.connection.close()
 
 
-class BodyService:
+class BodyService(Listener):
     """Runs `script(visitor)` for each connection; what it raises fails the test at the end."""
 
     def __init__(self, port, script, buffer=None):
         self.script = script
         self.faults = []
-        self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
-        if buffer is not None:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        super().__init__(port, buffer=buffer)
 
     def __exit__(self, *_):
-        if self.listener.fileno() >= 0:
-            self.stop()
+        self.stop()
         assert not self.faults, self.faults
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                self.script(Visitor(connection))
-            except Exception as fault:
-                self.faults.append(repr(fault))
+    def serve(self, connection):
+        try:
+            self.script(Visitor(connection))
+        except Exception as fault:
+            self.faults.append(repr(fault))
 
 
 def answer_all(visitor):

@@ -4,8 +4,9 @@ talks nonsense. It shares no code with ours."""
 import json
 import socket
 import struct
-import threading
 from dataclasses import dataclass
+
+from api.listener import Listener
 
 
 @dataclass(frozen=True)
@@ -37,59 +38,30 @@ class Reset(Exception):
     """What `behave` raises to break its connection off as a dying host does."""
 
 
-class FakeService:
-    """Listens on a port. `behave` gets each Request and gives the bytes to send, or yields
-    them piece by piece; with `close` true the connection is closed after them."""
+class FakeService(Listener):
+    """`behave` gets each Request and gives the bytes to send, or yields them piece by piece;
+    with `close` true the connection is closed after them."""
 
     def __init__(self, port, behave=echo, close=False, host="127.0.0.1"):
         self.behave = behave
         self.close_after = close
         self.requests = []
-        self.open = self.most_open = 0
-        self.lock = threading.Lock()
-        self.listener = socket.create_server((host, port), backlog=512)
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port, host)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
-
-    def _count(self, change):
-        with self.lock:
-            self.open += change
-            self.most_open = max(self.most_open, self.open)
-
-    def _converse(self, connection):
-        self._count(1)
-        try:
-            with connection, connection.makefile("rb") as stream:
-                while (request := read_request(stream)) is not None:
-                    self.requests.append(request)
-                    try:
-                        answer = self.behave(request)
-                        for piece in [answer] if isinstance(answer, bytes) else answer:
-                            connection.sendall(piece)
-                    except Reset:
-                        now = struct.pack("ii", 1, 0)
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-                        return
-                    if self.close_after:
-                        return
-        except OSError:
-            pass  # the gateway went away: it may
-        finally:
-            self._count(-1)
+    def serve(self, connection):
+        with connection.makefile("rb") as stream:
+            while (request := read_request(stream)) is not None:
+                self.requests.append(request)
+                try:
+                    answer = self.behave(request)
+                    for piece in [answer] if isinstance(answer, bytes) else answer:
+                        connection.sendall(piece)
+                except Reset:
+                    now = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+                    return
+                if self.close_after:
+                    return
 
 
 def read_request(stream):

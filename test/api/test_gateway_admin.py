@@ -90,12 +90,16 @@ def test_servers_of_a_service_are_shown(world, operator):
             ONRUSH_CHECK_MS=0,
         )
 
-        def servers():
+        def view():
             services = client.get("/admin/upstreams").data["services"]
             (coupon,) = [s for s in services if s["name"] == "coupon"]
-            assert sum(coupon["breaker"].values()) == 2
-            return {s["address"]: s for s in coupon["servers"]}
+            return coupon["breaker"], {s["address"]: s for s in coupon["servers"]}
 
+        def servers():
+            return view()[1]
+
+        # The first worker may answer before the second has begun.
+        wait_until(lambda: sum(view()[0].values()) == 2, 10, "what both workers say")
         first = servers()
         assert set(first) == set(addresses)
         assert [first[a]["weight"] for a in addresses] == [3, 1]

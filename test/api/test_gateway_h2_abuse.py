@@ -180,8 +180,8 @@ def test_empty_data_is_a_flood(world, gateway):
     assert world.client("gateway").metrics()["onrush_http2_floods_total"] == 1
 
 
-def test_rapid_resets_end_the_connection(world, gateway):
-    """CVE-2023-44487: requests that are taken back as soon as they are made."""
+def storm(world, gateway, end):
+    """Requests that nobody answers yet, `end(stream)` behind each: the connection must end."""
     go_on = threading.Event()
 
     def behave(_):
@@ -193,33 +193,22 @@ def test_rapid_resets_end_the_connection(world, gateway):
     for stream in range(1, 1201, 2):
         block = client.h2.encoder.encode(head("GET", PATH))
         frames += HeadersFrame(stream, block, flags=["END_HEADERS", "END_STREAM"]).serialize()
-        frames += RstStreamFrame(stream, error_code=8).serialize()
+        frames += end(stream).serialize()
     with suppress(BrokenPipeError, ConnectionResetError):
         client.sock.sendall(frames)
     assert client.until_closed() in (ErrorCodes.ENHANCE_YOUR_CALM, None)
     go_on.set()
     assert world.client("gateway").metrics()["onrush_http2_floods_total"] == 1
+
+
+def test_rapid_resets_end_the_connection(world, gateway):
+    """CVE-2023-44487: requests that are taken back as soon as they are made."""
+    storm(world, gateway, lambda stream: RstStreamFrame(stream, error_code=8))
 
 
 def test_streams_that_clients_make_us_reset_count_too(world, gateway):
     """CVE-2025-8671: a window of more than there can be must be answered by a reset."""
-    go_on = threading.Event()
-
-    def behave(_):
-        go_on.wait(20)
-        return response()
-
-    client = gateway(behave)()
-    frames = b""
-    for stream in range(1, 1201, 2):
-        block = client.h2.encoder.encode(head("GET", PATH))
-        frames += HeadersFrame(stream, block, flags=["END_HEADERS", "END_STREAM"]).serialize()
-        frames += WindowUpdateFrame(stream, window_increment=2**31 - 1).serialize()
-    with suppress(BrokenPipeError, ConnectionResetError):
-        client.sock.sendall(frames)
-    assert client.until_closed() in (ErrorCodes.ENHANCE_YOUR_CALM, None)
-    go_on.set()
-    assert world.client("gateway").metrics()["onrush_http2_floods_total"] == 1
+    storm(world, gateway, lambda s: WindowUpdateFrame(s, window_increment=2**31 - 1))
 
 
 def test_a_head_without_end_ends_the_connection(gateway):

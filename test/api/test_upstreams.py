@@ -34,7 +34,7 @@ class Server(FakeService):
         self.ready = True
         self.answer = behave or (lambda _: response(200, name.encode()))
         self.checks = 0
-        self.connections = set()
+        self.taken = set()
         super().__init__(port, self._behave, host=host)
 
     def _behave(self, request):
@@ -44,20 +44,15 @@ class Server(FakeService):
             return response(200 if self.ready else 503)
         return self.answer(request)
 
-    def _converse(self, connection):
-        self.connections.add(connection)
-        super()._converse(connection)
+    def serve(self, connection):
+        self.taken.add(connection)
+        super().serve(connection)
 
     def die(self):
         """As a process that is killed: nobody listens, every connection is reset."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for connection in list(self.connections):
+        self.stop()
+        for connection in list(self.taken):
             hang_up(connection)
-
-    def __exit__(self, *_):
-        if self.listener.fileno() >= 0:
-            super().__exit__()
 
 
 def hang_up(connection):

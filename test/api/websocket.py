@@ -6,7 +6,8 @@ import hashlib
 import os
 import socket
 import struct
-import threading
+
+from api.listener import Listener
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -103,7 +104,7 @@ class Client:
         return read_frame(self.stream)
 
 
-class Service:
+class Service(Listener):
     """A service with websockets: `script(stream, connection)` runs once one is open, echo
     unless told otherwise. `answer(headers)` may give another answer to the handshake."""
 
@@ -111,47 +112,19 @@ class Service:
         self.script = script or echo
         self.answer = answer or switch
         self.heads = []
-        self.open = 0
-        self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _count(self, change):
-        with self.lock:
-            self.open += change
-
-    def _serve(self, connection):
-        self._count(1)
-        try:
-            with connection, connection.makefile("rb") as stream:
+    def serve(self, connection):
+        with connection.makefile("rb") as stream:
+            line, headers = read_head(stream)
+            while line:
+                self.heads.append((line, headers))
+                reply = self.answer(headers)
+                connection.sendall(reply)
+                if b" 101 " in reply:
+                    self.script(stream, connection)
+                    return
                 line, headers = read_head(stream)
-                while line:
-                    self.heads.append((line, headers))
-                    reply = self.answer(headers)
-                    connection.sendall(reply)
-                    if b" 101 " in reply:
-                        self.script(stream, connection)
-                        return
-                    line, headers = read_head(stream)
-        except OSError:
-            pass  # the gateway went away: it may
-        finally:
-            self._count(-1)
 
 
 def switch(headers):
