@@ -52,18 +52,10 @@ buf_grew(struct buf *b, size_t written)
 }
 
 void
-buf_add(struct buf *b, const void *bytes, size_t size)
+buf_add_slowly(struct buf *b, const void *bytes, size_t size)
 {
-	if (size == 0)
-		return;
 	memcpy(buf_reserve(b, size), bytes, size);
 	b->len += size;
-}
-
-void
-buf_add_str(struct buf *b, str s)
-{
-	buf_add(b, s.p, s.n);
 }
 
 void
@@ -105,24 +97,63 @@ buf_consume(struct buf *b, size_t size)
 		b->off = b->len = 0;
 }
 
+/* Has a word of eight bytes one that JSON escapes? Never misses one; what it finds is
+ * looked at byte by byte. The tests for a byte below n and for one that is zero:
+ * Anderson, "Bit Twiddling Hacks". */
+static bool
+may_need_escape(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t quotes = word ^ (ones * '"'), slashes = word ^ (ones * '\\');
+
+	return ((((word - ones * 0x20) & ~word) | ((quotes - ones) & ~quotes) |
+		    ((slashes - ones) & ~slashes)) &
+		   (ones * 0x80)) != 0;
+}
+
+static uint64_t
+word_at(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/* How many bytes at the start of s are the same inside a JSON string. */
+static size_t
+plain_bytes(str s)
+{
+	const size_t word = sizeof(uint64_t);
+	size_t i = 0;
+
+	while (s.n - i >= word && !may_need_escape(word_at(s.p + i)))
+		i += word;
+	/* What is left is less than a word: together with bytes that were looked at. */
+	if (i > 0 && s.n - i < word && !may_need_escape(word_at(s.p + s.n - word)))
+		return s.n;
+	while (
+	    i < s.n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
+		i++;
+	return i;
+}
+
 void
 buf_add_json_str(struct buf *b, str s)
 {
-	size_t run = 0;
-
 	buf_add(b, "\"", 1);
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	while (s.n > 0) {
+		size_t plain = plain_bytes(s);
 
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		buf_add(b, s.p + run, i - run);
-		run = i + 1;
-		if (c == '"' || c == '\\')
-			buf_add(b, (char[]){ '\\', (char)c }, 2);
+		buf_add(b, s.p, plain);
+		s = (str){ s.p + plain, s.n - plain };
+		if (s.n == 0)
+			break;
+		if (s.p[0] == '"' || s.p[0] == '\\')
+			buf_add(b, (char[]){ '\\', s.p[0] }, 2);
 		else
-			buf_printf(b, "\\u%04x", c);
+			buf_printf(b, "\\u%04x", (unsigned char)s.p[0]);
+		s = (str){ s.p + 1, s.n - 1 };
 	}
-	buf_add(b, s.p + run, s.n - run);
 	buf_add(b, "\"", 1);
 }

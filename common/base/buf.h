@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/die.h"
 #include "base/str.h"
@@ -38,8 +39,28 @@ buf_str(const struct buf *b)
 char *buf_reserve(struct buf *b, size_t size);
 void buf_grew(struct buf *b, size_t written);
 
-void buf_add(struct buf *b, const void *bytes, size_t size);
-void buf_add_str(struct buf *b, str s);
+void buf_add_slowly(struct buf *b, const void *bytes, size_t size); /* makes room */
+
+/* Inline, because most pieces are a few bytes for which there is room. */
+static inline void
+buf_add(struct buf *b, const void *bytes, size_t size)
+{
+	if (size == 0)
+		return;
+	if (b->cap - b->len < size || b->off == b->len) {
+		buf_add_slowly(b, bytes, size);
+		return;
+	}
+	memcpy(b->p + b->len, bytes, size);
+	b->len += size;
+}
+
+static inline void
+buf_add_str(struct buf *b, str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
 void buf_add_i64(struct buf *b, int64_t value);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -60,16 +60,30 @@ http_method_is_safe(enum http_method method)
 	UNREACHABLE();
 }
 
+/* A bit for the length and the first letter of a name, in any case: a request is asked
+ * for two dozen fields, most of which it does not have. */
+static uint64_t
+name_bit(str name)
+{
+	return UINT64_C(1) << ((name.n * 7 + ((unsigned char)name.p[0] | 0x20)) & 63);
+}
+
+void
+http_head_add(struct http_head *head, struct http_header header)
+{
+	ASSERT(head->header_count < HTTP_MAX_HEADERS);
+	head->present |= name_bit(header.name);
+	head->headers[head->header_count++] = header;
+}
+
 str
 http_header(const struct http_head *head, str name)
 {
-	for (size_t i = 0; i < head->header_count; i++) {
-		const struct http_header *field = &head->headers[i];
-
-		/* The length tells almost every other field apart without a call. */
-		if (field->name.n == name.n && str_eq_nocase(field->name, name))
-			return field->value;
-	}
+	if ((head->present & name_bit(name)) == 0)
+		return STR_NULL;
+	for (size_t i = 0; i < head->header_count; i++)
+		if (str_eq_nocase(head->headers[i].name, name))
+			return head->headers[i].value;
 	return STR_NULL;
 }
 
@@ -260,6 +274,11 @@ take_version(struct scan *s, struct http_head *head)
 	static const char form[] = "HTTP/d.d"; /* d: a digit */
 	size_t left = (size_t)(s->end - s->p), n = sizeof(form) - 1;
 
+	if (left >= n && memcmp(s->p, "HTTP/1.1", n) == 0) { /* as good as always */
+		head->minor = 1;
+		s->p += n;
+		return HTTP_PARSE_DONE;
+	}
 	for (size_t i = 0; i < n && i < left; i++)
 		if (form[i] == 'd' ? s->p[i] < '0' || s->p[i] > '9' : s->p[i] != form[i])
 			return bad(s, ERR_BAD_REQUEST);
@@ -315,20 +334,20 @@ static enum http_parse
 fields(struct scan *s, struct http_head *head, struct http_fields *f)
 {
 	while (s->p < s->end && *s->p != '\r') {
-		struct http_header *field = &head->headers[head->header_count];
+		struct http_header field;
 		enum http_parse result;
 		enum err err;
 
 		if (head->header_count == HTTP_MAX_HEADERS)
 			return bad(s, ERR_HEADERS_TOO_LARGE);
-		result = http_scan_field(&s->p, s->end, field);
+		result = http_scan_field(&s->p, s->end, &field);
 		if (result == HTTP_PARSE_BAD)
 			return bad(s, ERR_BAD_REQUEST);
 		if (result == HTTP_PARSE_MORE)
 			return result;
-		if ((err = http_fields_note(f, field)) != ERR_OK)
+		if ((err = http_fields_note(f, &field)) != ERR_OK)
 			return bad(s, err);
-		head->header_count++;
+		http_head_add(head, field);
 	}
 	return take_crlf(s);
 }

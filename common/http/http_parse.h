@@ -76,6 +76,7 @@ struct http_head {
 	enum http_framing framing;
 	uint64_t content_length;
 	size_t head_size; /* bytes up to and with the empty line */
+	uint64_t present; /* private: which names there may be, see http_header() */
 	size_t header_count;
 	struct http_header headers[HTTP_MAX_HEADERS];
 };
@@ -97,6 +98,9 @@ http_parse_request(str in, size_t *scanned, struct http_head *head, enum err *er
  * like others. */
 enum http_parse http_parse_response(str in, size_t *scanned, enum http_method method,
     struct http_head *head, enum err *err);
+
+/* Adds a header to a head that has room for it. */
+void http_head_add(struct http_head *head, struct http_header header);
 
 /* The first header of this name (any case), trimmed; STR_NULL if there is none. */
 str http_header(const struct http_head *head, str name);

@@ -20,6 +20,9 @@ enum {
 	TRACE_SIZE = 55,            /* 00-<32>-<16>-<2> (W3C Trace Context, level 1) */
 };
 
+/* A member's name with what stands around it: one piece to copy. */
+#define NAME(name) STR(",\"" name "\":")
+
 static void flush(struct loop_job *job);
 
 void
@@ -143,20 +146,26 @@ wanted(struct httpd *httpd, int status, int64_t now_us)
 }
 
 static void
-add_field(struct buf *log, const char *name, str value)
+add_field(struct buf *log, str name, str value)
 {
-	buf_add_str(log, STR(",\""));
-	buf_add_str(log, str_of(name));
-	buf_add_str(log, STR("\":"));
+	buf_add_str(log, name);
 	buf_add_json_str(log, value);
 }
 
+/* A value of ours, in which there is nothing to escape. */
 static void
-add_number(struct buf *log, const char *name, int64_t value)
+add_plain(struct buf *log, str name, str value)
 {
-	buf_add_str(log, STR(",\""));
-	buf_add_str(log, str_of(name));
-	buf_add_str(log, STR("\":"));
+	buf_add_str(log, name);
+	buf_add_str(log, STR("\""));
+	buf_add_str(log, value);
+	buf_add_str(log, STR("\""));
+}
+
+static void
+add_number(struct buf *log, str name, int64_t value)
+{
+	buf_add_str(log, name);
 	buf_add_i64(log, value);
 }
 
@@ -165,11 +174,11 @@ add_behind(struct buf *log, const struct rq_behind *behind)
 {
 	if (behind == NULL)
 		return;
-	add_field(log, "upstream", behind->service);
-	add_field(log, "server", behind->server);
-	add_number(log, "tries", behind->tries);
+	add_field(log, NAME("upstream"), behind->service);
+	add_field(log, NAME("server"), behind->server);
+	add_number(log, NAME("tries"), behind->tries);
 	if (behind->us > 0)
-		add_number(log, "upstream_us", behind->us);
+		add_number(log, NAME("upstream_us"), behind->us);
 }
 
 void
@@ -192,25 +201,25 @@ log_answer(struct exchange *x, int status, enum err err, int64_t took_us, size_t
 	buf_add_str(log, STR("{\"ts\":\""));
 	buf_add_str(log, str_of(ts));
 	buf_add_str(log, STR("\""));
-	add_field(log, "level", status < 500 ? STR("info") : STR("warn"));
-	add_field(log, "svc", str_of(log_service()));
-	add_field(log, "msg", STR("request"));
-	add_field(log, "id", rq->id);
-	add_field(log, "trace", (str){ rq->traceparent.p + 3, 32 });
-	add_field(log, "peer", rq->peer);
-	add_field(log, "method", x->head.method_text);
-	add_field(log, "path", rq->path);
-	add_field(log, "route", pattern != NULL ? str_of(pattern) : STR("(other)"));
-	add_number(log, "status", status);
+	add_plain(log, NAME("level"), status < 500 ? STR("info") : STR("warn"));
+	add_plain(log, NAME("svc"), str_of(log_service()));
+	add_plain(log, NAME("msg"), STR("request"));
+	add_field(log, NAME("id"), rq->id);
+	add_plain(log, NAME("trace"), (str){ rq->traceparent.p + 3, 32 });
+	add_field(log, NAME("peer"), rq->peer);
+	add_field(log, NAME("method"), x->head.method_text);
+	add_field(log, NAME("path"), rq->path);
+	add_field(log, NAME("route"), pattern != NULL ? str_of(pattern) : STR("(other)"));
+	add_number(log, NAME("status"), status);
 	if (err != ERR_OK)
-		add_field(log, "error", str_of(err_info(err)->code));
-	add_number(log, "us", took_us);
+		add_plain(log, NAME("error"), str_of(err_info(err)->code));
+	add_number(log, NAME("us"), took_us);
 	add_behind(log, rq->behind);
-	add_number(log, "bytes", (int64_t)bytes);
+	add_number(log, NAME("bytes"), (int64_t)bytes);
 	if (x->received > 0)
-		add_number(log, "received", (int64_t)x->received);
+		add_number(log, NAME("received"), (int64_t)x->received);
 	if (httpd->log_dropped > 0) {
-		add_number(log, "dropped", httpd->log_dropped);
+		add_number(log, NAME("dropped"), httpd->log_dropped);
 		httpd->log_dropped = 0;
 	}
 	buf_add_str(log, STR("}\n"));

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -144,6 +145,37 @@ test_json_strings(void **state)
 	buf_fini(&b);
 }
 
+/* Eight bytes are looked at together: each byte at each place among others that are
+ * plain. */
+static void
+test_each_byte_of_a_json_string(void **state)
+{
+	(void)state;
+
+	for (int c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 20; at++) {
+			char text[20], want[64];
+			struct buf b = { 0 };
+			int n;
+
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)c;
+			if (c == '"' || c == '\\')
+				n = sprintf(want, "%.*s\\%c", (int)at, text, c);
+			else if (c < 0x20)
+				n = sprintf(want, "%.*s\\u%04x", (int)at, text, c);
+			else
+				n = sprintf(want, "%.*s%c", (int)at, text, c);
+			sprintf(want + n, "%.*s", (int)(19 - at), "xxxxxxxxxxxxxxxxxxx");
+			buf_add_json_str(&b, (str){ text, sizeof(text) });
+			buf_consume(&b, 1);
+			b.len--;
+			assert_holds(&b, want);
+			buf_fini(&b);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -155,6 +187,7 @@ main(void)
 		cmocka_unit_test(test_empty_buffers_are_harmless),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_json_strings),
+		cmocka_unit_test(test_each_byte_of_a_json_string),
 	};
 	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

@@ -14,11 +14,12 @@ static bool
 take(size_t size, str *key)
 {
 	static char value[IDEMPOTENCY_KEY_MAX + 1];
-	struct http_head head = { .header_count = 1 };
+	struct http_head head = { 0 };
 	const struct rq rq = { .head = &head };
 
 	memset(value, 'k', sizeof(value));
-	head.headers[0] = (struct http_header){ STR("idempotency-key"), { value, size } };
+	http_head_add(
+	    &head, (struct http_header){ STR("idempotency-key"), { value, size } });
 	return idempotency_key(&rq, key);
 }
 

@@ -310,10 +310,10 @@ test_the_rest_goes_along_as_it_came(void **state)
 static struct http_head
 head_of(const char *host)
 {
-	return (struct http_head){
-		.header_count = 1,
-		.headers = { { STR_INIT("Host"), str_of(host) } },
-	};
+	struct http_head head = { 0 };
+
+	http_head_add(&head, (struct http_header){ STR("Host"), str_of(host) });
+	return head;
 }
 
 static void

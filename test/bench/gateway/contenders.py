@@ -3,8 +3,9 @@ behind them.
 
 The work: clients keep their connections, so do the connections to the backend; the path
 is rewritten; Host, X-Forwarded-For, X-Forwarded-Proto and an X-Request-Id go along and the
-id comes back; heads, bodies, connections and every wait are limited; the access log is off
-or has a line for each request, with the same fields, in a file. nginx has room for as many
+id comes back; heads, bodies, connections and every wait are limited, and so is each
+address's rate, at a limit that the load does not reach; the access log is off or has a line
+for each request, with the same fields, in a file. nginx has room for as many
 kept connections to the backend as there are clients; HAProxy has 64, and takes whole requests
 before it forwards them: of all that was tried, these were their best settings.
 """
@@ -27,6 +28,7 @@ LARGE_PATH = "/api/v1/orders/1"
 LARGE_TARGET = "/orders/1"
 LARGE_SIZE = 50_000_000
 CONNECTIONS = 20_000  # that a contender takes, or as many as it may open
+RATE = 1_000_000  # requests a second that an address may make
 BODY = '{"code":200,"message":"OK"}'
 SBIN = ("/usr/sbin", "/usr/local/sbin")  # not in everyone's PATH
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -65,7 +67,9 @@ NGINX_PROXY = """
     log_format json escape=json '{{"ts":"$time_iso8601","level":"info","svc":"nginx",'
         '"msg":"request","id":"$request_id","peer":"$remote_addr",'
         '"method":"$request_method","path":"$uri","route":"$proxy_host",'
-        '"status":$status,"seconds":$request_time,"bytes":$bytes_sent}}';
+        '"status":$status,"seconds":$request_time,"upstream":"$proxy_host",'
+        '"server":"$upstream_addr","upstream_seconds":"$upstream_response_time",'
+        '"bytes":$bytes_sent}}';
     access_log {log};
     client_header_timeout 5s;
     client_body_timeout 10s;
@@ -74,6 +78,8 @@ NGINX_PROXY = """
     large_client_header_buffers 4 16k;
     limit_conn_zone $server_port zone=connections:1m;
     limit_conn connections {connections};
+    limit_req_zone $binary_remote_addr zone=addresses:1m rate={rate}r/s;
+    limit_req zone=addresses burst={rate} nodelay;
     proxy_connect_timeout 1s;
     proxy_read_timeout 10s;
     proxy_http_version 1.1;
@@ -116,6 +122,8 @@ frontend door
     maxconn {connections}
     unique-id-format %[uuid()]
     unique-id-header X-Request-Id
+    http-request track-sc0 src table addresses
+    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {rate} }}
     http-request deny deny_status 413 if {{ req.body_size gt 65536 }}
     http-request set-header X-Forwarded-Proto http
     http-request set-path {target} if {{ path {path} }}
@@ -124,10 +132,13 @@ frontend door
     default_backend services
 backend services
     server one 127.0.0.1:{backend} maxconn 64
+backend addresses
+    stick-table type ip size 100k expire 10s store http_req_rate(1s)
 """
 HAPROXY_LOG = (
     'log-format \'{"ts":"%tr","level":"info","svc":"haproxy","msg":"request","id":"%ID",'
-    '"peer":"%ci","method":"%HM","path":"%HP","route":"%b","status":%ST,"ms":%Ta,"bytes":%B}\''
+    '"peer":"%ci","method":"%HM","path":"%HP","route":"%b","status":%ST,"ms":%Ta,"upstream":"%b",'
+    '"server":"%si:%sp","tries":%rc,"upstream_ms":%Tr,"bytes":%B}\''
 )
 HAPROXY_SLOW = """
 global
@@ -250,6 +261,7 @@ def nginx(directory, port, backend_port, workers, log, cpus):
     http = NGINX_PROXY.format(
         log=f"{directory}/access.log json buffer=64k flush=1s" if log else "off",
         connections=CONNECTIONS,
+        rate=RATE,
         port=port,
         backend=backend_port,
         path=PATH,
@@ -267,6 +279,7 @@ def haproxy(directory, port, backend_port, workers, log, cpus):
     text = HAPROXY.format(
         workers=workers,
         connections=room,
+        rate=RATE,
         global_log="log stdout format raw daemon" if log else "",
         log=f"log global\n\t{HAPROXY_LOG}" if log else "",
         port=port,
@@ -290,10 +303,8 @@ def onrush(binary, directory, port, backend_port, workers, log, cpus, **settings
         "ONRUSH_PASSES": "off",
         "ONRUSH_WORKERS": str(workers),
         "ONRUSH_ACCESS_LOG": "1" if log else "0",
-        # The load comes from one address and this host: it is counted like any other, under
-        # a limit that it does not reach.
-        "ONRUSH_ADDRESS_TRUSTED": "",
-        "ONRUSH_ADDRESS_RATE": "1000000",
-        "ONRUSH_ADDRESS_BURST": "1000000",
+        "ONRUSH_ADDRESS_TRUSTED": "",  # the load comes from this host, and is counted
+        "ONRUSH_ADDRESS_RATE": str(RATE),
+        "ONRUSH_ADDRESS_BURST": str(RATE),
     }
     return Server("onrush", [binary], port, directory, cpus, **(env | settings))
