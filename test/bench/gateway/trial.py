@@ -47,8 +47,7 @@ def _load_seconds():
 
 
 def measure(contender, backend, connections, seconds, cpus, threads):
-    """A short load to warm up, then the one that is measured."""
-    wrk(contender.port, connections, 1, cpus, threads)
+    """One load, of a contender that is warm."""
     machine, own, began = machine_seconds(), _load_seconds(), time.monotonic()
     before, behind = contender.cpu_seconds(), backend.cpu_seconds()
     said = wrk(contender.port, connections, seconds, cpus, threads)
