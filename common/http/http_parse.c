@@ -87,6 +87,19 @@ http_header(const struct http_head *head, str name)
 	return STR_NULL;
 }
 
+bool
+http_list_has(str list, str token)
+{
+	str one;
+
+	while (list.n > 0) {
+		list = str_cut(list, ',', &one);
+		if (str_eq_nocase(str_trim(one), token))
+			return true;
+	}
+	return false;
+}
+
 static enum http_parse
 bad(struct scan *s, enum err err)
 {

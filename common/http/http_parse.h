@@ -105,6 +105,9 @@ void http_head_add(struct http_head *head, struct http_header header);
 /* The first header of this name (any case), trimmed; STR_NULL if there is none. */
 str http_header(const struct http_head *head, str name);
 
+/* Is the token, in any case, in a list such as "gzip, br" (RFC 9110, 5.6.1)? */
+bool http_list_has(str list, str token);
+
 /* The incremental decoder of a body, whatever its framing. */
 struct http_body {
 	enum http_framing framing;

@@ -152,6 +152,18 @@ address_list_parse(str text, struct address_list *out, char *err, size_t err_siz
 }
 
 bool
+address_setting_read(const char *name, const char *text, struct address_list *out,
+    char *err, size_t err_size)
+{
+	char why[256];
+
+	if (address_list_parse(str_of(text), out, why, sizeof(why)))
+		return true;
+	snprintf(err, err_size, "%s: %s", name, why);
+	return false;
+}
+
+bool
 address_list_has(const struct address_list *list, const struct address *address)
 {
 	for (size_t i = 0; i < list->count; i++) {

@@ -40,6 +40,9 @@ struct address_list {
  * list, or bits behind a network's length are set. */
 bool address_list_parse(
     str text, struct address_list *out, char *err, size_t err_size) MUST_USE;
+/* The same of a setting, whose name the sentence begins with. */
+bool address_setting_read(const char *name, const char *text, struct address_list *out,
+    char *err, size_t err_size) MUST_USE;
 bool address_list_has(const struct address_list *list, const struct address *address);
 
 #endif

@@ -8,15 +8,10 @@
 static struct address_list balancers; /* filled before the workers start */
 
 bool
-balancers_check(const struct balancers_settings *settings, char *err, size_t err_size)
+balancers_read(const struct balancers_settings *settings, char *err, size_t err_size)
 {
-	struct address_list list;
-	char why[256];
-
-	if (address_list_parse(str_of(settings->networks), &list, why, sizeof(why)))
-		return true;
-	snprintf(err, err_size, "ONRUSH_PROXY_PROTOCOL: %s", why);
-	return false;
+	return address_setting_read(
+	    "ONRUSH_PROXY_PROTOCOL", settings->networks, &balancers, err, err_size);
 }
 
 static bool
@@ -28,17 +23,9 @@ is_one(const char *peer)
 	       address_list_has(&balancers, &address);
 }
 
-bool
-balancers_start(const struct balancers_settings *settings, struct httpd_opening *opening)
+void
+balancers_start(struct httpd_opening *opening)
 {
-	char why[256];
-
-	if (!address_list_parse(
-		str_of(settings->networks), &balancers, why, sizeof(why))) {
-		log_error("ONRUSH_PROXY_PROTOCOL: %s", why);
-		return false;
-	}
 	if (balancers.count > 0)
 		opening->is_balancer = is_one;
-	return true;
 }

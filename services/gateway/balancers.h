@@ -20,12 +20,11 @@ struct balancers_settings {
 		    "must begin with a PROXY header, version 1 or 2; empty: off."        \
 	}
 
-/* Is the setting in order? For --check. False with a sentence in err[err_size]. */
+/* Takes the setting, before anything else. False with a sentence in err[err_size]. */
 bool
-balancers_check(const struct balancers_settings *settings, char *err, size_t err_size);
+balancers_read(const struct balancers_settings *settings, char *err, size_t err_size);
 /* Once, before the workers start: has the server's connections begin so, if there are
- * any. False, with an error logged, when the setting is not in order. */
-bool
-balancers_start(const struct balancers_settings *settings, struct httpd_opening *opening);
+ * any. */
+void balancers_start(struct httpd_opening *opening);
 
 #endif

@@ -22,26 +22,14 @@ static struct cors_origins origins;
 static bool credentials;
 
 bool
-cors_check(const struct cors_settings *settings, char *err, size_t err_size)
-{
-	struct cors_origins list;
-	char why[512];
-
-	if (cors_origins_parse(str_of(settings->origins), &list, why, sizeof(why)))
-		return true;
-	snprintf(err, err_size, "ONRUSH_CORS_ORIGINS: %s", why);
-	return false;
-}
-
-bool
-cors_start(const struct cors_settings *settings)
+cors_read(const struct cors_settings *settings, char *err, size_t err_size)
 {
 	char why[512];
 
 	credentials = settings->credentials;
 	if (cors_origins_parse(str_of(settings->origins), &origins, why, sizeof(why)))
 		return true;
-	log_error("ONRUSH_CORS_ORIGINS: %s", why);
+	snprintf(err, err_size, "ONRUSH_CORS_ORIGINS: %s", why);
 	return false;
 }
 

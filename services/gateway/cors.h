@@ -29,11 +29,9 @@ struct cors_settings {
 		    "Whether cookies may come along with calls from there."              \
 	}
 
-/* Is the setting in order? For --check. False with a sentence in err[err_size]. */
-bool cors_check(const struct cors_settings *settings, char *err, size_t err_size);
-/* Once, before the workers start; the settings are borrowed. False, with an error logged,
- * when they are not in order. */
-bool cors_start(const struct cors_settings *settings);
+/* Takes the settings, before the workers start; they are borrowed. False with a sentence
+ * in err[err_size]. */
+bool cors_read(const struct cors_settings *settings, char *err, size_t err_size);
 
 /* What answers preflights; NULL: there are none to answer. */
 const struct route *cors_route(void);

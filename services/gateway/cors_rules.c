@@ -87,19 +87,6 @@ cors_method_fits(str method)
 	return false;
 }
 
-static bool
-is_field(str name)
-{
-	str rest = fields, one;
-
-	while (rest.n > 0) {
-		rest = str_cut(rest, ',', &one);
-		if (str_eq_nocase(name, str_trim(one)))
-			return true;
-	}
-	return false;
-}
-
 bool
 cors_fields_fit(str names)
 {
@@ -107,7 +94,7 @@ cors_fields_fit(str names)
 
 	while (names.n > 0) {
 		names = str_cut(names, ',', &one);
-		if (!is_field(str_trim(one)))
+		if (!http_list_has(fields, str_trim(one)))
 			return false;
 	}
 	return true;

@@ -10,26 +10,10 @@
 static struct address_list trusted; /* filled before the workers start */
 
 bool
-forwarded_check(const struct forwarded_settings *settings, char *err, size_t err_size)
+forwarded_read(const struct forwarded_settings *settings, char *err, size_t err_size)
 {
-	struct address_list list;
-	char why[256];
-
-	if (address_list_parse(str_of(settings->trusted), &list, why, sizeof(why)))
-		return true;
-	snprintf(err, err_size, "ONRUSH_TRUSTED_PROXIES: %s", why);
-	return false;
-}
-
-bool
-forwarded_start(const struct forwarded_settings *settings)
-{
-	char why[256];
-
-	if (address_list_parse(str_of(settings->trusted), &trusted, why, sizeof(why)))
-		return true;
-	log_error("ONRUSH_TRUSTED_PROXIES: %s", why);
-	return false;
+	return address_setting_read(
+	    "ONRUSH_TRUSTED_PROXIES", settings->trusted, &trusted, err, err_size);
 }
 
 /* Of several fields the last: proxies append. */

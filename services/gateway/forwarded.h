@@ -33,11 +33,10 @@ struct forwarded {
 	str field;     /* Forwarded */
 };
 
-/* Is the setting in order? For --check. False with a sentence in err[err_size]. */
+/* Takes the settings, before the workers start. False with a sentence in err[err_size].
+ */
 bool
-forwarded_check(const struct forwarded_settings *settings, char *err, size_t err_size);
-/* Once, before the workers start. False, with an error logged, when it is not. */
-bool forwarded_start(const struct forwarded_settings *settings);
+forwarded_read(const struct forwarded_settings *settings, char *err, size_t err_size);
 
 /* When a visit begins: notes whom we speak with, and puts the client into rq->peer. */
 void forwarded_admit(struct rq *rq, struct visit *v);

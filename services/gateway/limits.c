@@ -35,28 +35,18 @@ static rq_next check(struct rq *rq, size_t first, size_t end);
  */
 
 bool
-limits_check_settings(const struct limits_settings *settings, char *err, size_t err_size)
+limits_read(const struct limits_settings *settings, char *err, size_t err_size)
 {
-	struct address_list list;
-	char why[256];
-
-	if (address_list_parse(str_of(settings->trusted), &list, why, sizeof(why)))
-		return true;
-	snprintf(err, err_size, "ONRUSH_ADDRESS_TRUSTED: %s", why);
-	return false;
+	return address_setting_read(
+	    "ONRUSH_ADDRESS_TRUSTED", settings->trusted, &trusted, err, err_size);
 }
 
-bool
+void
 limits_start(const struct limits_settings *settings, int workers)
 {
 	const struct route_limit each = { "every-address", LIMIT_PER_ADDRESS,
 		settings->address_rate, settings->address_burst };
-	char why[256];
 
-	if (!address_list_parse(str_of(settings->trusted), &trusted, why, sizeof(why))) {
-		log_error("ONRUSH_ADDRESS_TRUSTED: %s", why);
-		return false;
-	}
 	if (settings->address_rate > 0)
 		every_address = limit_class_get(&each, false);
 	wide = gauge_new("onrush_gateway_limits_shared",
@@ -64,7 +54,6 @@ limits_start(const struct limits_settings *settings, int workers)
 	    "Redis, now.",
 	    NULL);
 	limit_share_start(workers);
-	return true;
 }
 
 void

@@ -44,12 +44,11 @@ struct limits_settings {
 		    "itself."                                                            \
 	}
 
-/* Are the settings in order? False with a sentence in err[err_size]. */
-bool
-limits_check_settings(const struct limits_settings *settings, char *err, size_t err_size);
+/* Takes the settings, before anything else. False with a sentence in err[err_size]. */
+bool limits_read(const struct limits_settings *settings, char *err, size_t err_size);
 
-/* Once, before routes are made and workers start. False with an error logged. */
-bool limits_start(const struct limits_settings *settings, int workers);
+/* Once, before routes are made and workers start. */
+void limits_start(const struct limits_settings *settings, int workers);
 
 /* Makes the classes of a row, whose limits the file has given it. */
 void limits_resolve(struct route_row *row);

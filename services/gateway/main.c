@@ -65,17 +65,25 @@ main(int argc, char **argv)
 	return app_main(argc, argv, &desc);
 }
 
+/* Settings that are read once and stay. */
+static bool
+read_settings(char *err, size_t err_size)
+{
+	return balancers_read(&settings.balancers, err, err_size) &&
+	       limits_read(&settings.limits, err, err_size) &&
+	       cors_read(&settings.cors, err, err_size) &&
+	       forwarded_read(&settings.forwarded, err, err_size) &&
+	       trace_read(&settings.trace, err, err_size);
+}
+
+/* Those, and the files that may be read again. */
 static bool
 check(char *err, size_t err_size)
 {
-	return certificates_check(&settings.tls, err, err_size) &&
-	       balancers_check(&settings.balancers, err, err_size) &&
-	       limits_check_settings(&settings.limits, err, err_size) &&
+	return read_settings(err, err_size) &&
+	       certificates_check(&settings.tls, err, err_size) &&
 	       routing_check(&settings, err, err_size) &&
-	       identity_check_files(&settings.identity, err, err_size) &&
-	       cors_check(&settings.cors, err, err_size) &&
-	       forwarded_check(&settings.forwarded, err, err_size) &&
-	       trace_check(&settings.trace, err, err_size);
+	       identity_check_files(&settings.identity, err, err_size);
 }
 
 /* Where the line's numbers are asked for: the servers that the setting names by address.
@@ -108,19 +116,23 @@ give_up(void)
 static bool
 start(struct app *app)
 {
+	char err[1024];
+
+	if (!read_settings(err, sizeof(err))) {
+		log_error("%s", err);
+		return false;
+	}
 	pages_init();
 	find_queues();
 	views_start(app_workers(app));
+	balancers_start(&settings.tls.opening);
+	limits_start(&settings.limits, app_workers(app));
 	return gateway_admin_open(&settings.http, settings.admin_listen) &&
 	       httpd_listen(&settings.http, &settings.tls.opening, app_workers(app)) &&
-	       certificates_start(&settings.tls) &&
-	       balancers_start(&settings.balancers, &settings.tls.opening) && give_up() &&
-	       limits_start(&settings.limits, app_workers(app)) &&
+	       certificates_start(&settings.tls) && give_up() &&
 	       routing_start(&settings) && passes_start(&settings.passes, &queues) &&
-	       identity_start(&settings.identity) && cors_start(&settings.cors) &&
-	       forwarded_start(&settings.forwarded) &&
-	       trace_start(&settings.trace, settings.upstream.name_server,
-		   settings.upstream.lookup_us);
+	       identity_start(&settings.identity) &&
+	       trace_start(settings.upstream.name_server, settings.upstream.lookup_us);
 }
 
 static void

@@ -41,13 +41,13 @@ on_end(void *arg, const struct rq *rq, int status, enum err err, int64_t took_us
  */
 
 bool
-trace_check(const struct trace_settings *s, char *err, size_t err_size)
+trace_read(const struct trace_settings *s, char *err, size_t err_size)
 {
-	struct trace_place unused;
 	char why[512];
 
+	settings = s;
 	if (s->url[0] == '\0' ||
-	    trace_place_parse(str_of(s->url), &unused, why, sizeof(why)))
+	    trace_place_parse(str_of(s->url), &place, why, sizeof(why)))
 		return true;
 	snprintf(err, err_size, "ONRUSH_OTLP_URL: %s", why);
 	return false;
@@ -68,7 +68,7 @@ count_outcomes(void)
 }
 
 bool
-trace_start(const struct trace_settings *s, const char *name_server, int64_t lookup_us)
+trace_start(const char *name_server, int64_t lookup_us)
 {
 	const struct directory_conf conf = {
 		.name = "trace collector",
@@ -78,15 +78,13 @@ trace_start(const struct trace_settings *s, const char *name_server, int64_t loo
 	};
 	char err[512];
 
-	if (s->url[0] == '\0')
+	if (settings->url[0] == '\0')
 		return true;
-	if (!trace_place_parse(str_of(s->url), &place, err, sizeof(err)) ||
-	    (target.directory =
-		    directory_new(&conf, &place.server, 1, err, sizeof(err))) == NULL) {
+	target.directory = directory_new(&conf, &place.server, 1, err, sizeof(err));
+	if (target.directory == NULL) {
 		log_error("ONRUSH_OTLP_URL: %s", err);
 		return false;
 	}
-	settings = s;
 	uuid_format(uuid_new(), instance);
 	target.path = place.path;
 	target.resource = (struct trace_resource){

@@ -36,14 +36,14 @@ struct trace_settings {
 /* What one worker has. */
 struct trace;
 
-/* False with a sentence in err[err_size]. */
+/* Takes the settings, which are borrowed until trace_stop. False with a sentence in
+ * err[err_size]. */
 bool
-trace_check(const struct trace_settings *settings, char *err, size_t err_size) MUST_USE;
+trace_read(const struct trace_settings *settings, char *err, size_t err_size) MUST_USE;
 
-/* For all workers, before the first; false with an error logged. The settings and
- * name_server (as dns_lookup takes it) are borrowed until trace_stop. */
-bool trace_start(const struct trace_settings *settings, const char *name_server,
-    int64_t lookup_us) MUST_USE;
+/* For all workers, before the first; false with an error logged. name_server (as
+ * dns_lookup takes it) is borrowed until trace_stop. */
+bool trace_start(const char *name_server, int64_t lookup_us) MUST_USE;
 void trace_stop(void);
 
 /* NULL when traces are off. Borrows the worker; the caller owns the result. */

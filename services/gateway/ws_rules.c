@@ -10,27 +10,13 @@ enum {
 	ACCEPT_SIZE = 28, /* a SHA-1 in base64 */
 };
 
-/* Is the token in this comma-separated value? */
-static bool
-has_token(str value, str token)
-{
-	str item;
-
-	while (value.n > 0) {
-		value = str_cut(value, ',', &item);
-		if (str_eq_nocase(str_trim(item), token))
-			return true;
-	}
-	return false;
-}
-
 /* Is the token in one of the headers of that name? */
 static bool
 names(const struct http_head *head, str name, str token)
 {
 	for (size_t i = 0; i < head->header_count; i++)
 		if (str_eq_nocase(head->headers[i].name, name) &&
-		    has_token(head->headers[i].value, token))
+		    http_list_has(head->headers[i].value, token))
 			return true;
 	return false;
 }

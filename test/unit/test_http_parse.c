@@ -446,6 +446,18 @@ test_limits(void **state)
 	assert_result(text, HTTP_PARSE_BAD, ERR_HEADERS_TOO_LARGE);
 }
 
+static void
+test_lists(void **state)
+{
+	(void)state;
+
+	assert_true(http_list_has(STR("gzip"), STR("GZip")));
+	assert_true(http_list_has(STR("br , gzip,\tzstd "), STR("zstd")));
+	assert_false(http_list_has(STR("br, gzip2"), STR("gzip")));
+	assert_false(http_list_has(STR("br gzip"), STR("gzip")));
+	assert_false(http_list_has(STR_NULL, STR("gzip")));
+}
+
 int
 main(void)
 {
@@ -464,6 +476,7 @@ main(void)
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_bad_in_pieces),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
