@@ -201,6 +201,22 @@ def test_production_asks_who_calls(binaries):
     assert len(variables) == 3 and all(required for _, required in variables)
 
 
+def test_tls_is_at_the_gateway(binaries):
+    text = (COMPOSE / "tls.yaml").read_text("utf-8")
+    (name, gateway), *others = yaml.safe_load(text)["services"].items()
+    assert (name, others) == ("gateway", [])
+    settings = gateway["environment"]
+    assert set(settings) <= known_settings(binaries, "gateway")
+    inside = settings["ONRUSH_TLS_LISTEN"].rpartition(":")[2]
+    (port,) = interpolated(gateway["ports"])
+    assert port.startswith("127.0.0.1:") and port.endswith(f":{inside}")
+    (volume,) = gateway["volumes"]
+    _, at, mode = volume.rsplit(":", 2)
+    assert mode == "ro" and all(
+        settings[key].startswith(at) for key in ("ONRUSH_TLS_CERT", "ONRUSH_TLS_KEY")
+    )
+
+
 @pytest.mark.parametrize("name", ["migrate", "topics", "seed"])
 def test_commands_exist(services, binaries, name):
     command = services[name]["command"][0]
