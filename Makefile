@@ -35,7 +35,7 @@ LDLIBS   += -levent_core -lpq -lhiredis -lnghttp2 -lrdkafka -lcjson -lssl -lcryp
 CPPFLAGS += -isystem /usr/include/postgresql
 
 COMMON_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard common/*/*.c))
-SERVICE_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard services/*/*.c)))
+SERVICE_OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard services/*/*.c services/*/*/*.c)))
 LIB         := $(B)/libonrush.a
 
 .PHONY: all clean help
@@ -50,8 +50,8 @@ $(B)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # What the assembler puts into it, the compiler does not see.
-$(B)/services/gateway/pages.o: $(wildcard services/gateway/pages/*)
-$(B)/services/gateway/routing.o: deploy/gateway/routes.json
+$(B)/services/gateway/passes/pages.o: $(wildcard services/gateway/passes/pages/*)
+$(B)/services/gateway/routes/routing.o: deploy/gateway/routes.json
 
 $(LIB): $(COMMON_OBJ) $(SERVICE_OBJ)
 	@rm -f $@

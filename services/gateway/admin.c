@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "gateway/routing.h"
+#include "gateway/routes/routing.h"
 #include "gateway/views.h"
 #include "http/json.h"
 #include "http/sockets.h"

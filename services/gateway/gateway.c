@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "app/log.h"
-#include "gateway/routing.h"
+#include "gateway/routes/routing.h"
 
 const char *const gateway_service_settings[GATEWAY_SERVICES] = {
 	"ONRUSH_COUPON_URL",

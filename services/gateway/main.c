@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
-#include "gateway/line_copies.h"
-#include "gateway/pages.h"
-#include "gateway/routing.h"
-#include "gateway/server_list.h"
+#include "gateway/passes/line_copies.h"
+#include "gateway/passes/pages.h"
+#include "gateway/routes/routing.h"
+#include "gateway/upstream/server_list.h"
 #include "http/sockets.h"
 
 #define OBSERVE_US (1 * CLOCK_US_PER_SEC)

@@ -10,8 +10,8 @@
 #define ONRUSH_GATEWAY_VIEWS_H
 
 #include "base/breaker.h"
-#include "gateway/dns.h"
-#include "gateway/upstream_metrics.h"
+#include "gateway/upstream/dns.h"
+#include "gateway/upstream/upstream_metrics.h"
 
 enum {
 	VIEW_NAME_SIZE = 64,

@@ -5,7 +5,7 @@
 
 #include "base/base64.h"
 #include "crypto/digest.h"
-#include "gateway/api_keys.h"
+#include "gateway/identity/api_keys.h"
 #include "onrush/commands.h"
 
 enum {

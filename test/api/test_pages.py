@@ -11,7 +11,7 @@ PAGES = {
     "/waiting-room.js": "text/javascript; charset=utf-8",
     "/waiting-room-texts.js": "text/javascript; charset=utf-8",
 }
-FOLDER = ROOT / "services/gateway/pages"
+FOLDER = ROOT / "services/gateway/passes/pages"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "gateway/routes.h"
+#include "gateway/routes/routes.h"
 #include "http/path_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -41,8 +41,8 @@ def problems(root):
     """One line for each include that the rules forbid."""
     found = []
     for tree in ("common", "services"):
-        for path in sorted((root / tree).glob("*/*.[ch]")):
-            folder = path.parent.name
+        for path in sorted((root / tree).rglob("*.[ch]")):
+            folder = path.relative_to(root / tree).parts[0]
             for bracket, header in INCLUDE.findall(path.read_text(encoding="utf-8")):
                 why = (
                     _library(tree, folder, header)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/address_rules.h"
+#include "gateway/edge/address_rules.h"
 
 static char err[256];
 

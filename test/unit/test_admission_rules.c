@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/admission_rules.h"
+#include "gateway/upstream/admission_rules.h"
 
 #define MS(n) ((n)*CLOCK_US_PER_MS)
 

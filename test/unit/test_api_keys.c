@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "crypto/digest.h"
-#include "gateway/api_keys.h"
+#include "gateway/identity/api_keys.h"
 
 /* Some hash. */
 #define HASH_A "7a5bc29d2f3a2e5e8a0d9f8f00000000000000000000000000000000000000aa"

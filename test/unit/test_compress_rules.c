@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/compress_rules.h"
+#include "gateway/edge/compress_rules.h"
 
 static void
 test_who_takes_it(void **state)

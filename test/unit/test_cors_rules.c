@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/cors_rules.h"
+#include "gateway/edge/cors_rules.h"
 
 static struct cors_origins origins;
 static char why[256];

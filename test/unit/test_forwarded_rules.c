@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/forwarded_rules.h"
+#include "gateway/edge/forwarded_rules.h"
 
 static void
 assert_str(str given, const char *wanted)

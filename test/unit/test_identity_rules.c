@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/identity_rules.h"
+#include "gateway/identity/identity_rules.h"
 
 static char text[512];
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/limit_rules.h"
+#include "gateway/limits/limit_rules.h"
 
 #define SEC(n) ((n)*INT64_C(1000000000))
 #define NOW    SEC(1000)

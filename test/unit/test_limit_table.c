@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "gateway/limit_rules.h"
-#include "gateway/limit_table.h"
+#include "gateway/limits/limit_rules.h"
+#include "gateway/limits/limit_table.h"
 
 #define NOW INT64_C(1000000000000)
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/line_numbers.h"
+#include "gateway/passes/line_numbers.h"
 
 #define SEED "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define OPEN "\"open\":true,\"seed\":\"" SEED "\",\"shuffled\":4"

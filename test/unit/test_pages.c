@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/pages.h"
+#include "gateway/passes/pages.h"
 #include "http_rig.h"
 
 static struct rig rig;
@@ -76,14 +76,15 @@ static void
 test_pages_are_their_files(void **state)
 {
 	(void)state;
-	assert_is_file("/waiting-room", "services/gateway/pages/waiting-room.html",
+	assert_is_file("/waiting-room", "services/gateway/passes/pages/waiting-room.html",
 	    "text/html; charset=utf-8");
-	assert_is_file("/waiting-room.css", "services/gateway/pages/waiting-room.css",
-	    "text/css; charset=utf-8");
-	assert_is_file("/waiting-room.js", "services/gateway/pages/waiting-room.js",
+	assert_is_file("/waiting-room.css",
+	    "services/gateway/passes/pages/waiting-room.css", "text/css; charset=utf-8");
+	assert_is_file("/waiting-room.js",
+	    "services/gateway/passes/pages/waiting-room.js",
 	    "text/javascript; charset=utf-8");
 	assert_is_file("/waiting-room-texts.js",
-	    "services/gateway/pages/waiting-room-texts.js",
+	    "services/gateway/passes/pages/waiting-room-texts.js",
 	    "text/javascript; charset=utf-8");
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/pass_rules.h"
+#include "gateway/passes/pass_rules.h"
 
 /* Places 11 to 20 are served, 17 is gone, 21 to 100 wait. */
 static const uint8_t gone[] = { 0x40 };

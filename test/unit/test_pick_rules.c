@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/splitmix.h"
-#include "gateway/pick_rules.h"
+#include "gateway/upstream/pick_rules.h"
 
 enum {
 	DRAWS = 20000

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/die.h"
-#include "gateway/place_set.h"
+#include "gateway/passes/place_set.h"
 
 static bool
 has(const struct place_set *set, int64_t place)

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/retry_budget.h"
+#include "gateway/upstream/retry_budget.h"
 
 #define SEC(n) ((n)*CLOCK_US_PER_SEC)
 

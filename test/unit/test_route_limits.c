@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/limit_class.h"
-#include "gateway/limits.h"
+#include "gateway/limits/limit_class.h"
+#include "gateway/limits/limits.h"
 
 static char err[1024];
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "gateway/dns.h"
+#include "gateway/upstream/dns.h"
 
 #define NAME_OF_27  "abcdefghijklmnopqrstuvwxyz_"
 #define NAME_OF_108 NAME_OF_27 NAME_OF_27 NAME_OF_27 NAME_OF_27

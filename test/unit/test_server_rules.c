@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/server_rules.h"
+#include "gateway/upstream/server_rules.h"
 
 static const struct server_limits limits = {
 	.rise = 2,

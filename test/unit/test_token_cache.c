@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/die.h"
-#include "gateway/token_cache.h"
+#include "gateway/identity/token_cache.h"
 
 /* One of set 7. */
 static struct sha256

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/trace_encode.h"
+#include "gateway/trace/trace_encode.h"
 
 static const struct trace_resource resource = {
 	.service = STR_INIT("onrush-gateway"),

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/trace_rules.h"
+#include "gateway/trace/trace_rules.h"
 
 #define S(n) ((n)*CLOCK_US_PER_SEC)
 

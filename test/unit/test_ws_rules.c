@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/ws_rules.h"
+#include "gateway/forward/ws_rules.h"
 
 #define KEY     "dGhlIHNhbXBsZSBub25jZQ==" /* the example of RFC 6455, 1.3 */
 #define ACCEPT  "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
