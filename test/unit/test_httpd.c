@@ -6,19 +6,7 @@
 
 #include <cmocka.h>
 
-#include "http_rig.h"
-
-static struct rig rig;
-static struct reply reply;
-
-static rq_next
-params(struct rq *rq)
-{
-	char *text = arena_printf(rq->arena, "%.*s|%.*s|%.*s", STR_ARG(rq->params[0]),
-	    STR_ARG(rq->params[1]), STR_ARG(rq->head->query));
-
-	return rq_reply(rq, 200, STR("text/plain"), str_of(text));
-}
+#include "http_site.h"
 
 static rq_next
 whoami(struct rq *rq)
@@ -27,13 +15,6 @@ whoami(struct rq *rq)
 	    STR_ARG(rq->traceparent), STR_ARG(rq->peer));
 
 	return rq_reply(rq, 200, STR("text/plain"), str_of(text));
-}
-
-static rq_next
-ok(struct rq *rq)
-{
-	rq_header(rq, STR("X-Extra"), STR("yes"));
-	return rq_ok(rq, STR("{\"n\":1}"));
 }
 
 static rq_next
@@ -54,12 +35,6 @@ because(struct rq *rq)
 	return rq_fail_because(rq, ERR_IN_PROGRESS, "a \"%s\" reason", "good");
 }
 
-static rq_next
-echo(struct rq *rq)
-{
-	return rq_reply(rq, 200, STR("text/plain"), rq->body);
-}
-
 static const struct route routes[] = {
 	{ HTTP_POST, "/echo", echo, 1000000, 100000, 0 },
 	{ HTTP_PUT, "/echo", echo, 1000000, 10, 0 },
@@ -76,31 +51,8 @@ static int
 start(void **state)
 {
 	(void)state;
-	rig_init(&rig);
-	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
+	site_start(routes, ARRAY_LEN(routes));
 	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
-
-static int
-ask(const char *request)
-{
-	return rig_ask(&rig, &reply, request);
-}
-
-#define HOST "Host: test\r\n"
-
-static void
-expect_body(const char *want)
-{
-	assert_string_equal(reply.text + reply.body, want);
 }
 
 /* --- answers -------------------------------------------------------------------------

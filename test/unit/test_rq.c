@@ -9,10 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "http_rig.h"
-
-static struct rig rig;
-static struct reply reply;
+#include "http_site.h"
 
 /* What handlers did; written on the loop's thread. */
 static atomic_int begun, finished, cancelled, late_steps;
@@ -215,23 +212,8 @@ start(void **state)
 	(void)state;
 	begun = finished = cancelled = late_steps = 0;
 	parked = NULL;
-	rig_init(&rig);
-	rig_start(&rig, routes, ARRAY_LEN(routes), NULL);
+	site_start(routes, ARRAY_LEN(routes));
 	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
-
-static int
-ask(const char *request)
-{
-	return rig_ask(&rig, &reply, request);
 }
 
 static long
