@@ -128,6 +128,30 @@ next_request(int fd)
 	return read_request(fd, text, sizeof(text));
 }
 
+/* --- scripts -------------------------------------------------------------------------
+ */
+
+#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+static inline void
+polite(int fd, int n)
+{
+	(void)n;
+	while (next_request(fd))
+		put(fd, OK5);
+}
+
+/* Reads, and never answers. */
+static inline void
+silent(int fd, int n)
+{
+	char byte;
+
+	(void)n;
+	while (recv(fd, &byte, 1, 0) > 0)
+		continue;
+}
+
 /* --- the client ----------------------------------------------------------------------
  */
 

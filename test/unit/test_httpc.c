@@ -11,16 +11,6 @@
 /* --- scripts and their tests ---------------------------------------------------------
  */
 
-#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-static void
-polite(int fd, int n)
-{
-	(void)n;
-	while (next_request(fd))
-		put(fd, OK5);
-}
-
 static void
 test_one_connection_serves_all(void **state)
 {
@@ -230,16 +220,6 @@ test_endless_response(void **state)
 	server_start(endless);
 	connect_with(1);
 	assert_int_equal(ask(&r, &get), ERR_BAD_GATEWAY);
-}
-
-static void
-silent(int fd, int n)
-{
-	char byte;
-
-	(void)n;
-	while (recv(fd, &byte, 1, 0) > 0)
-		continue;
 }
 
 static void

@@ -8,26 +8,6 @@
 
 #include "http_up.h"
 
-#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-static void
-polite(int fd, int n)
-{
-	(void)n;
-	while (next_request(fd))
-		put(fd, OK5);
-}
-
-static void
-silent(int fd, int n)
-{
-	char byte;
-
-	(void)n;
-	while (recv(fd, &byte, 1, 0) > 0)
-		continue;
-}
-
 /* --- the queue -----------------------------------------------------------------------
  */
 

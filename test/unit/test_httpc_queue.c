@@ -10,7 +10,6 @@
 
 #include "http/httpc_impl.h"
 
-#define OK5     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define WAIT_US (4 * CLOCK_US_PER_SEC)
 
 /* --- the queue alone -----------------------------------------------------------------
@@ -144,14 +143,6 @@ patient(int fd, int n)
 		at_once--;
 		put(fd, OK5);
 	}
-}
-
-static void
-polite(int fd, int n)
-{
-	(void)n;
-	while (next_request(fd))
-		put(fd, OK5);
 }
 
 /* Lets the loop run until the server works on so many. */

@@ -10,27 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "http/json.h"
-
-static struct buf out;
-static struct json_writer w;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	buf_clear(&out);
-	w = (struct json_writer){ .out = &out };
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	buf_fini(&out);
-	return 0;
-}
+#include "json_fixture.h"
 
 static void
 assert_written(const char *want)

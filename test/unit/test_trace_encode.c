@@ -10,31 +10,13 @@
 
 #include "gateway/trace/trace_encode.h"
 
+#include "json_fixture.h"
+
 static const struct trace_resource resource = {
 	.service = STR_INIT("onrush-gateway"),
 	.version = STR_INIT("1.2.3"),
 	.instance = STR_INIT("019aa5c8-0000-7000-8000-000000000001"),
 };
-
-static struct buf out;
-static struct json_writer w;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	buf_clear(&out);
-	w = (struct json_writer){ .out = &out };
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	buf_fini(&out);
-	return 0;
-}
 
 static struct trace_request
 request(void)
