@@ -60,27 +60,17 @@ http_method_is_safe(enum http_method method)
 	UNREACHABLE();
 }
 
-/* A bit for the length and the first letter of a name, in any case: a request is asked
- * for two dozen fields, most of which it does not have. */
-static uint64_t
-name_bit(str name)
-{
-	return UINT64_C(1) << ((name.n * 7 + ((unsigned char)name.p[0] | 0x20)) & 63);
-}
-
 void
 http_head_add(struct http_head *head, struct http_header header)
 {
 	ASSERT(head->header_count < HTTP_MAX_HEADERS);
-	head->present |= name_bit(header.name);
+	head->present |= http_name_bit(header.name);
 	head->headers[head->header_count++] = header;
 }
 
 str
-http_header(const struct http_head *head, str name)
+http_header_find(const struct http_head *head, str name)
 {
-	if ((head->present & name_bit(name)) == 0)
-		return STR_NULL;
 	for (size_t i = 0; i < head->header_count; i++)
 		if (str_eq_nocase(head->headers[i].name, name))
 			return head->headers[i].value;

@@ -102,8 +102,24 @@ enum http_parse http_parse_response(str in, size_t *scanned, enum http_method me
 /* Adds a header to a head that has room for it. */
 void http_head_add(struct http_head *head, struct http_header header);
 
-/* The first header of this name (any case), trimmed; STR_NULL if there is none. */
-str http_header(const struct http_head *head, str name);
+/* A bit for the length and the first letter of a name, in any case. */
+static inline uint64_t
+http_name_bit(str name)
+{
+	return UINT64_C(1) << ((name.n * 7 + ((unsigned char)name.p[0] | 0x20)) & 63);
+}
+
+str http_header_find(const struct http_head *head, str name); /* looks at each */
+
+/* The first header of this name (any case), trimmed; STR_NULL if there is none. Inline,
+ * because a request is asked for two dozen names, most of which it does not have. */
+static inline str
+http_header(const struct http_head *head, str name)
+{
+	if ((head->present & http_name_bit(name)) == 0)
+		return STR_NULL;
+	return http_header_find(head, name);
+}
 
 /* Is the token, in any case, in a list such as "gzip, br" (RFC 9110, 5.6.1)? */
 bool http_list_has(str list, str token);

@@ -40,12 +40,12 @@ log_start(struct httpd *httpd)
 /* --- ids -----------------------------------------------------------------------------
  */
 
+/* As 16 digits; whatever stands behind them comes after. */
 static char *
-put_hex(char *p, uint64_t value)
+put_hex(char *p, uint64_t random)
 {
-	for (int shift = 60; shift >= 0; shift -= 4)
-		*p++ = "0123456789abcdef"[value >> shift & 15];
-	return p;
+	hex_encode(&random, sizeof(random), p);
+	return p + 2 * sizeof(random);
 }
 
 static bool
