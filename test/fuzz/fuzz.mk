@@ -9,7 +9,7 @@ CFLAGS_fuzz  := -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 
-.PHONY: fuzz fuzz-run
+.PHONY: fuzz fuzz-run fuzz-keep
 fuzz: ## fuzz every target for FUZZ_SECONDS; fails on a finding
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang-14 B=build/fuzz fuzz-run
 
@@ -24,4 +24,11 @@ fuzz-run: $(FUZZ:%=$(B)/test/fuzz/%)
 		    -max_len=20000 -verbosity=0 -artifact_prefix=$(B)/$$t- \
 		    $$(ls test/fuzz/$$t.dict 2>/dev/null | sed s/^/-dict=/) \
 		    $(B)/corpus/$$t test/fuzz/corpus/$$t || exit 1; \
+	done
+
+# The fewest of the inputs found that cover what all of them do.
+fuzz-keep: ## add what fuzzing has found to test/fuzz/corpus (after make fuzz)
+	@for t in $(FUZZ); do \
+		build/fuzz/test/fuzz/$$t -set_cover_merge=1 -use_counters=0 -max_len=20000 \
+		    -verbosity=0 test/fuzz/corpus/$$t build/fuzz/corpus/$$t || exit 1; \
 	done
