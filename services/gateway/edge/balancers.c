@@ -1,8 +1,5 @@
 #include "gateway/edge/balancers.h"
 
-#include <stdio.h>
-
-#include "app/log.h"
 #include "gateway/edge/address_rules.h"
 
 static struct address_list balancers; /* filled before the workers start */

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "app/log.h"
 #include "base/clock.h"
 #include "gateway/edge/cors_rules.h"
 

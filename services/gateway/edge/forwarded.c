@@ -1,9 +1,5 @@
 #include "gateway/edge/forwarded.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "app/log.h"
 #include "gateway/edge/forwarded_rules.h"
 #include "gateway/forward/visit.h"
 

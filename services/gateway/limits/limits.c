@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/log.h"
 #include "app/metrics.h"
 #include "base/clock.h"
 #include "gateway/edge/address_rules.h"

@@ -26,28 +26,38 @@ put_digits(struct json_writer *w, const char *name, int64_t value)
 	json_put_str(w, name, str_of(text));
 }
 
+/* An attribute, up to the inside of its value. */
 static void
-put_text(struct json_writer *w, const char *key, str value)
+begin_attribute(struct json_writer *w, const char *key)
 {
-	if (value.n == 0)
-		return;
 	json_begin_object(w, NULL);
 	json_put_str(w, "key", str_of(key));
 	json_begin_object(w, "value");
-	json_put_str(w, "stringValue", value);
+}
+
+static void
+end_attribute(struct json_writer *w)
+{
 	json_end_object(w);
 	json_end_object(w);
 }
 
 static void
+put_text(struct json_writer *w, const char *key, str value)
+{
+	if (value.n == 0)
+		return;
+	begin_attribute(w, key);
+	json_put_str(w, "stringValue", value);
+	end_attribute(w);
+}
+
+static void
 put_integer(struct json_writer *w, const char *key, int64_t value)
 {
-	json_begin_object(w, NULL);
-	json_put_str(w, "key", str_of(key));
-	json_begin_object(w, "value");
+	begin_attribute(w, key);
 	put_digits(w, "intValue", value);
-	json_end_object(w);
-	json_end_object(w);
+	end_attribute(w);
 }
 
 static void
