@@ -96,6 +96,7 @@ class Layer:
         self.passed += tests - bad
         if bad:
             self.fail(bad, f"{bad} of {tests} tests of {what}")
+            self.failures[-1][:0] = _junit_failures(path)
         if tests == 0 or (status != 0 and bad == 0):
             self.count(False, f"{what} (exit {status}, {tests} tests reported)")
 
@@ -112,6 +113,17 @@ def _junit_totals(path):
         tests += int(attributes.get("tests", 0))
         bad += sum(int(attributes.get(k, 0)) for k in ("failures", "errors", "skipped"))
     return tests, bad
+
+
+def _junit_failures(path):
+    """A line for each test that did not pass: its name, and the first of what it says."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    said = r'(?:failure|error|skipped)(?: type="[^"]*")?(?: message="|><!\[CDATA\[)([^"&\]\n]*)'
+    cases = re.findall(rf"<testcase\s([^>]*)>\s*<{said}", text)
+    return [
+        ".".join(re.findall(r'\b(?:class)?name="([^"]*)"', case)) + f" did not pass: {why}"
+        for case, why in cases
+    ]
 
 
 def _ports(variant):

@@ -3,7 +3,7 @@
 import http.client
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from api.lines import UNLIMITED, Line, until
@@ -15,6 +15,7 @@ class Stream:
     def __init__(self, world, user, line=1, name="queue", headers=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", world.port(name), timeout=60)
         self.connection.request("GET", f"/queue/events/{user}?line={line}", headers=headers or {})
+        self.socket = self.connection.sock
         self.response = self.connection.getresponse()
         self.blocks, self.ended = [], threading.Event()
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -30,8 +31,8 @@ class Stream:
                 elif block:
                     self.blocks.append("\n".join(block))
                     block = []
-        except (OSError, http.client.HTTPException, ValueError):
-            return  # the test has closed it
+        except (OSError, http.client.HTTPException):
+            return  # the test does not want more of it
         self.ended.set()
 
     def events(self, kind="place"):
@@ -43,11 +44,11 @@ class Stream:
         return until(lambda: self.events() and self.events()[-1])
 
     def close(self):
-        if self.connection.sock is not None:
-            self.connection.sock.shutdown(2)
+        with suppress(OSError):  # the server may have closed it
+            self.socket.shutdown(2)
+        self.thread.join(10)
         self.response.close()
         self.connection.close()
-        self.thread.join(10)
 
 
 @contextmanager
