@@ -76,6 +76,7 @@ httpd_new(struct worker *w, const struct httpd_conf *conf)
 		httpd->h2 = h2_host_new(httpd);
 	routes_init(httpd);
 	log_start(httpd);
+	share_join(httpd);
 	return httpd;
 }
 
@@ -89,6 +90,7 @@ httpd_drain(struct httpd *httpd)
 
 	if (httpd->draining)
 		return;
+	share_leave(httpd);
 	listeners_drain(httpd);
 	httpd->draining = true;
 	LIST_FOREACH (c, &httpd->conns, link) {
@@ -109,6 +111,7 @@ httpd_free(struct httpd *httpd)
 
 	if (httpd == NULL)
 		return;
+	share_leave(httpd);
 	listeners_close(httpd);
 	httpd->draining = httpd->told = true;
 	LIST_FOREACH (c, &httpd->conns, link)
@@ -136,7 +139,7 @@ httpd_free(struct httpd *httpd)
 void
 httpd_settle(struct httpd *httpd)
 {
-	if (!httpd->draining || !LIST_EMPTY(&httpd->conns) || httpd->under_way > 0)
+	if (!httpd->draining || atomic_load(&httpd->load) > 0 || httpd->under_way > 0)
 		return;
 	if (!httpd->told)
 		loop_defer(httpd->worker->loop, &httpd->told_job);

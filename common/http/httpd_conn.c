@@ -38,42 +38,42 @@ static void destroy(struct conn *c);
 /* --- life ----------------------------------------------------------------------------
  */
 
-void
-conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa)
+bool
+conn_new(struct httpd *httpd, const struct arrival *arrival)
 {
-	struct httpd *httpd = from->httpd;
 	bool excess = httpd->conn_count >= (size_t)httpd->conf.settings->max_conns;
-	bool opens = from->tls || from->proxied;
+	bool opens = arrival->tls || arrival->proxied;
 	struct conn *c;
 
-	if (from->proxied && !opening_is_welcome(from, sa)) {
-		close(fd);
-		return;
+	if (arrival->proxied && !opening_is_welcome(httpd, &arrival->from)) {
+		close(arrival->fd);
+		return false;
 	}
 	if (excess) {
 		counter_add(httpd->metrics.refused_conns, 1);
 		log_warn("more connections than ONRUSH_MAX_CONNS: refused one");
 	}
 	if (excess && (opens || httpd->excess_count >= EXCESS_MAX)) {
-		close(fd);
-		return;
+		close(arrival->fd);
+		return false;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->asker.ops = &conn_ops;
 	c->httpd = httpd;
 	c->excess = excess;
-	c->proxied = from->proxied;
-	c->shakes = from->tls;
+	c->proxied = arrival->proxied;
+	c->shakes = arrival->tls;
 	c->job.run = on_job;
-	c->io = loop_io_new(httpd->worker->loop, fd, on_io, c);
-	wire_init(&c->wire, fd);
-	net_text(sa, c->peer);
+	c->io = loop_io_new(httpd->worker->loop, arrival->fd, on_io, c);
+	wire_init(&c->wire, arrival->fd);
+	net_text(&arrival->from, c->peer);
 	LIST_INSERT_HEAD(&httpd->conns, c, link);
 	*(excess ? &httpd->excess_count : &httpd->conn_count) += 1;
 	gauge_add(httpd->metrics.conns, 1);
 	conn_enter(c, opens ? CONN_OPEN : CONN_IDLE);
 	if (excess)
 		conn_refuse(c, ERR_OVERLOAD);
+	return true;
 }
 
 /* While an answer streams: to see the client leave, or what it has for a tunnel. */
@@ -225,7 +225,7 @@ destroy(struct conn *c)
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c);
-	httpd_settle(httpd);
+	share_forget(httpd);
 }
 
 void

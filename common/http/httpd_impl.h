@@ -8,6 +8,7 @@
  *
  *   httpd.c         the server: its parts, draining, its end
  *   httpd_listen.c  listening and accepting
+ *   httpd_share.c   to which worker a connection goes
  *   wire.c          a connection's bytes
  *   httpd_conn.c    a connection's state; receiving, sending, closing
  *   httpd_opening.c what comes before the first request
@@ -30,6 +31,8 @@
  */
 #ifndef ONRUSH_HTTP_HTTPD_IMPL_H
 #define ONRUSH_HTTP_HTTPD_IMPL_H
+
+#include <stdatomic.h>
 
 #include "app/metrics.h"
 #include "base/buf.h"
@@ -204,9 +207,15 @@ struct listener {
 	struct loop_io *io;       /* owned */
 	struct loop_timer *pause; /* owned; until accepting is tried again */
 	int fd;                   /* owned */
-	int most;                 /* connections that are accepted in one turn */
-	bool tls;                 /* they begin with a handshake */
+	bool tls;                 /* its connections begin with a handshake */
 	bool proxied;             /* before that, with a PROXY header */
+};
+
+/* A connection that was accepted; the descriptor is whose the arrival is. */
+struct arrival {
+	int fd;
+	bool tls, proxied; /* as its listener says */
+	struct sockaddr_storage from;
 };
 
 /* Connections before their first request. */
@@ -271,6 +280,9 @@ struct httpd {
 	LIST_HEAD(, conn) conns; /* owned */
 	size_t conn_count;       /* without the excess */
 	size_t excess_count;
+	atomic_size_t load;       /* all of these, and those that were given to it */
+	LIST_ENTRY(httpd) member; /* while it shares, like the next: under its lock */
+	bool shares;
 	bool draining;
 	bool told;                /* that it is drained */
 	bool ended;               /* httpd_free was called */
@@ -309,13 +321,23 @@ bool listeners_open(struct httpd *httpd) MUST_USE;
 void listeners_drain(struct httpd *httpd);
 void listeners_close(struct httpd *httpd);
 
+/* httpd_share.c */
+/* From now on connections are dealt out with the others of the same settings. */
+void share_join(struct httpd *httpd);
+void share_leave(struct httpd *httpd); /* again is fine */
+/* Gives a connection that this server accepted to whoever has fewest. */
+void share_deal(struct httpd *httpd, const struct arrival *arrival);
+/* One that it had, or was given, is gone. */
+void share_forget(struct httpd *httpd);
+
 /* httpd_conn.c */
 enum {
 	CONN_SCRATCH = 65536,
 	CONN_STREAM_HIGH = 16384, /* bytes in `out` beyond which a stream has to wait */
 	CONN_STREAM_LOW = 4096,   /* until so few are left */
 };
-void conn_new(const struct listener *from, int fd, const struct sockaddr_storage *sa);
+/* Takes over the descriptor. False: it may not come in, and is closed. */
+bool conn_new(struct httpd *httpd, const struct arrival *arrival) MUST_USE;
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_want(struct conn *c); /* waits for what its state and its wire need */
 void conn_close(struct conn *c);
@@ -340,7 +362,7 @@ void conn_finish(struct conn *c);
 void opening_init(struct httpd *httpd);
 void opening_fini(struct httpd *httpd);
 /* May who connects from there? Counted and logged, if not. */
-bool opening_is_welcome(const struct listener *from, const struct sockaddr_storage *sa);
+bool opening_is_welcome(struct httpd *httpd, const struct sockaddr_storage *from);
 /* Goes on in CONN_OPEN, when the descriptor is ready. */
 void opening_continue(struct conn *c);
 void opening_timed_out(struct conn *c);

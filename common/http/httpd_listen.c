@@ -1,8 +1,7 @@
 /*
- * Listening, with sockets of sockets.h, and accepting. A port is shared by the workers:
- * the kernel deals connections out. A path is one socket for all of them: each takes one
- * connection in a turn, so that a burst of them does not all go to the worker that wakes
- * first.
+ * Listening, with sockets of sockets.h, and accepting. At a port each worker has a socket
+ * of its own, a path is one socket for all of them; who gets a connection is decided
+ * once it is accepted (httpd_share.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +39,6 @@ add_listener(struct httpd *httpd, int fd, bool tls)
 	l->fd = fd;
 	l->tls = tls;
 	l->proxied = opening != NULL && opening->is_balancer != NULL && !net_at_path(fd);
-	l->most = net_at_path(fd) ? 1 : ACCEPT_MAX;
 	l->io = loop_io_new(loop, fd, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);
 	loop_io_want(l->io, LOOP_READ);
@@ -140,20 +138,19 @@ on_pause(void *arg)
 static void
 accept_some(struct listener *l, int max)
 {
-	struct sockaddr_storage sa;
+	struct arrival a = { .tls = l->tls, .proxied = l->proxied };
 	socklen_t size;
-	int fd;
 
 	for (int i = 0; i < max; i++) {
-		size = sizeof(sa);
-		fd = accept4(
-		    l->fd, (struct sockaddr *)&sa, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0)
-			conn_new(l, fd, &sa);
+		size = sizeof(a.from);
+		a.fd = accept4(l->fd, (struct sockaddr *)&a.from, &size,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (a.fd >= 0)
+			share_deal(l->httpd, &a);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			 errno == ENOMEM)
 			pause_accepting(l);
-		if (fd < 0 && errno != ECONNABORTED)
+		if (a.fd < 0 && errno != ECONNABORTED)
 			return;
 	}
 }
@@ -163,7 +160,7 @@ on_accept(void *arg, unsigned ready UNUSED)
 {
 	struct listener *l = arg;
 
-	accept_some(l, l->most);
+	accept_some(l, ACCEPT_MAX);
 }
 
 /* Those that were accepted by the kernel would be reset by the close. */

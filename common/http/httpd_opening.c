@@ -73,12 +73,11 @@ httpd_set_tls(struct httpd *httpd, struct tls *tls)
  */
 
 bool
-opening_is_welcome(const struct listener *from, const struct sockaddr_storage *sa)
+opening_is_welcome(struct httpd *httpd, const struct sockaddr_storage *from)
 {
-	const struct httpd *httpd = from->httpd;
 	char peer[NET_TEXT_SIZE];
 
-	net_text(sa, peer);
+	net_text(from, peer);
 	if (httpd->conf.opening->is_balancer(peer))
 		return true;
 	counter_add(httpd->opening.strangers, 1);

@@ -96,6 +96,22 @@ rig_init(struct rig *rig)
 	rig->worker.loop = loop_new();
 }
 
+/* Its loop does not run yet. */
+static inline void
+rig_open(struct rig *rig, const struct httpd_conf *conf)
+{
+	log_init("test", LOG_ERROR);
+	rig->httpd = httpd_new(&rig->worker, conf);
+	assert_non_null(rig->httpd);
+	rig->port = httpd_port(rig->httpd);
+}
+
+static inline void
+rig_run(struct rig *rig)
+{
+	assert_int_equal(pthread_create(&rig->thread, NULL, rig_main, rig), 0);
+}
+
 static inline void
 rig_start(struct rig *rig, const struct route *routes, size_t count, void *service)
 {
@@ -106,11 +122,8 @@ rig_start(struct rig *rig, const struct route *routes, size_t count, void *servi
 		.service = service,
 	};
 
-	log_init("test", LOG_ERROR);
-	rig->httpd = httpd_new(&rig->worker, &conf);
-	assert_non_null(rig->httpd);
-	rig->port = httpd_port(rig->httpd);
-	assert_int_equal(pthread_create(&rig->thread, NULL, rig_main, rig), 0);
+	rig_open(rig, &conf);
+	rig_run(rig);
 }
 
 struct rig_job {
