@@ -65,6 +65,7 @@ struct app {
 	struct slot *slots;                  /* owned */
 	int workers;                         /* how many there are to be */
 	int slot_count;                      /* workers that were created */
+	atomic_bool begun;                   /* all workers have started */
 	atomic_bool stopping;
 	atomic_bool reloading; /* was asked for, and not begun */
 	atomic_int status;
@@ -77,7 +78,8 @@ struct app {
 	STAILQ_HEAD(, ready) readies; /* owned */
 };
 
-static void say_ready(const struct app *app);
+static void say_ready(struct app *app);
+static bool all_begun(void *arg);
 static void prepare_process(const struct app_desc *desc);
 static void app_init(struct app *app, const struct app_desc *desc);
 static void app_fini(struct app *app);
@@ -121,10 +123,11 @@ app_main(int argc, char **argv, const struct app_desc *desc)
 
 /* Workers listen: who started us may let go of the copy before this one. */
 static void
-say_ready(const struct app *app)
+say_ready(struct app *app)
 {
 	int unused = manager_drop_sockets();
 
+	atomic_store(&app->begun, true);
 	if (unused > 0)
 		log_warn("%d sockets that were handed over are of no address that is "
 			 "listened on: closed",
@@ -183,6 +186,7 @@ app_init(struct app *app, const struct app_desc *desc)
 	sem_init(&app->started, 0, 0);
 	pthread_mutex_init(&app->ready_mutex, NULL);
 	STAILQ_INIT(&app->readies);
+	ready_add(app, "workers", all_begun, app);
 	snprintf(labels, sizeof(labels), "version=\"%s\",program=\"%s\"", ONRUSH_VERSION,
 	    desc->name);
 	gauge_set(
@@ -450,6 +454,16 @@ ready_add(struct app *app, const char *name, ready_check *check, void *arg)
 	pthread_mutex_lock(&app->ready_mutex);
 	STAILQ_INSERT_TAIL(&app->readies, ready, link);
 	pthread_mutex_unlock(&app->ready_mutex);
+}
+
+/* A worker listens before the next one starts, but the kernel may deal connections to
+ * that one before its loop runs. */
+static bool
+all_begun(void *arg)
+{
+	struct app *app = arg;
+
+	return atomic_load(&app->begun);
 }
 
 bool

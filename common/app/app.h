@@ -106,7 +106,8 @@ void app_reload(struct app *app);
 void worker_drained(struct worker *w);
 
 /*
- * Readiness: /readyz answers 200 when every check says true and no stop was asked for.
+ * Readiness: /readyz answers 200 when all workers have started, every check says true and
+ * no stop was asked for.
  * Checks are added before or during worker_start and called on any worker's thread; they
  * read an atomic or a constant, they do not do I/O. `name` is borrowed for ever.
  */

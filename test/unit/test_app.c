@@ -417,6 +417,30 @@ test_readiness(void **state)
 	assert_string_equal(trace->text, "(ydys)");
 }
 
+/* The first of two workers. */
+static bool
+start_unready(struct worker *w)
+{
+	const char *name = "";
+
+	note(!ready_now(w->app, &name) && strcmp(name, "workers") == 0 ? 'n' : '!');
+	return true;
+}
+
+static void
+test_ready_are_all_workers_or_none(void **state)
+{
+	(void)state;
+	struct app_desc desc = describe();
+
+	desc.worker_start = start_unready;
+	desc.worker_drain = NULL;
+	desc.worker_stop = NULL;
+	desc.run = run_ready;
+	assert_int_equal(status_of(launch(&desc, NULL, NULL)), 0);
+	assert_string_equal(trace->text, "(nnydys)");
+}
+
 int
 main(void)
 {
@@ -435,6 +459,7 @@ main(void)
 		TEST(test_a_run_that_hangs_is_left_behind),
 		TEST(test_limits_and_signals),
 		TEST(test_readiness),
+		TEST(test_ready_are_all_workers_or_none),
 	};
 	return cmocka_run_group_tests_name("app", tests, NULL, NULL);
 }
