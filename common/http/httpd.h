@@ -4,6 +4,9 @@
  *
  *   listener ──> conn ──head, body──> route ──> rq ──steps──> answer ──> conn
  *
+ * The servers of a program's workers, which have the same settings, deal connections out
+ * among themselves: whoever accepts one gives it to the one with fewest.
+ *
  * A connection serves one request at a time; pipelined bytes wait in its buffer. An
  * answer leaves in one write. A request that cannot be parsed gets the error's answer,
  * one log line, and the connection is closed.

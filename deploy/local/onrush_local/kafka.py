@@ -74,6 +74,7 @@ class Kafka(Engine):
             "-XX:ParallelGCThreads=2",
             f"-Xmx{heap}",
             "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={self.dir}",  # a broker that is killed leaves files there
             f"-Dlog4j.configuration=file:{FILES}/kafka/log4j.properties",
             "-cp",
             jars,
