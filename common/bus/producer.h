@@ -18,7 +18,7 @@ struct producer;
 struct producer_conf {
 	const char *brokers; /* "host:port,…" */
 	const char *client_id;
-	int64_t linger_us;  /* 500 for requests, 0 for replies that are batches already */
+	int64_t linger_us;  /* 100 for requests, 0 for what is a batch already */
 	int64_t timeout_us; /* until a record must be delivered: 5 s; relay: 120 s */
 	size_t max_queue;   /* records that wait for delivery */
 };

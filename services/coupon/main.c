@@ -15,6 +15,7 @@
 #define WARM_US        (3 * CLOCK_US_PER_SEC)
 #define PROBE_US       (500 * CLOCK_US_PER_MS) /* of a Kafka that was taken for dead */
 #define KAFKA_FAILURES 3                       /* in a row, then it is taken for dead */
+#define LINGER_US      100                     /* docs/decisions/009-linger.md */
 
 enum {
 	BODY_MAX = 1024,
@@ -106,7 +107,7 @@ start_bus(struct service *s)
 	    producer_new(s->worker->loop, &(struct producer_conf){
 					      .brokers = settings.brokers,
 					      .client_id = "coupon",
-					      .linger_us = 500,
+					      .linger_us = LINGER_US,
 					      .timeout_us = 5 * CLOCK_US_PER_SEC,
 					      .max_queue = PRODUCER_QUEUE,
 					  });

@@ -28,7 +28,7 @@ def choose_ports(first):
     for program in PROGRAMS:
         os.environ[port_variable(program.name)] = str(first)
         first += program.copies
-    for name in ENGINE_PORTS:
+    for name in (*ENGINE_PORTS, "gateway-admin"):
         os.environ[port_variable(name)] = str(first)
         first += 1
 
