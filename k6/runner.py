@@ -31,8 +31,8 @@ MEMORY_KIB = 8 << 20  # ten thousand people alone are 3 GB
 def collector():
     """k6 runs on the cores that it measures: it collects its garbage when its memory is full,
     not all the time. More memory is not better: each page that nobody has used before costs
-    a page fault, and in a virtual machine one of the host's as well, which together cost
-    more than collecting (70 us of 190 for each request of ten thousand people)."""
+    a page fault, and in a virtual machine perhaps one of the host's as well, which together
+    cost more than collecting (70 us of 190 for each request of ten thousand people)."""
     with open("/proc/meminfo", encoding="ascii") as file:
         free_kib = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
     return {"GOGC": "off", "GOMEMLIMIT": f"{min(free_kib * 3 // 4, MEMORY_KIB)}KiB"}

@@ -362,7 +362,7 @@ void conn_finish(struct conn *c);
 void opening_init(struct httpd *httpd);
 void opening_fini(struct httpd *httpd);
 /* May who connects from there? Counted and logged, if not. */
-bool opening_is_welcome(struct httpd *httpd, const struct sockaddr_storage *from);
+bool opening_is_welcome(const struct httpd *httpd, const struct sockaddr_storage *from);
 /* Goes on in CONN_OPEN, when the descriptor is ready. */
 void opening_continue(struct conn *c);
 void opening_timed_out(struct conn *c);

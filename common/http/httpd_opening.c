@@ -73,7 +73,7 @@ httpd_set_tls(struct httpd *httpd, struct tls *tls)
  */
 
 bool
-opening_is_welcome(struct httpd *httpd, const struct sockaddr_storage *from)
+opening_is_welcome(const struct httpd *httpd, const struct sockaddr_storage *from)
 {
 	char peer[NET_TEXT_SIZE];
 

@@ -154,6 +154,19 @@ describe(void)
 	};
 }
 
+/* Its workers have nothing to do. */
+static struct app_desc
+describe_idle(void (*main_run)(struct app *app))
+{
+	struct app_desc desc = describe();
+
+	desc.worker_start = NULL;
+	desc.worker_drain = NULL;
+	desc.worker_stop = NULL;
+	desc.run = main_run;
+	return desc;
+}
+
 /* --- stop and drain ------------------------------------------------------------------
  */
 
@@ -371,12 +384,8 @@ static void
 test_limits_and_signals(void **state)
 {
 	(void)state;
-	struct app_desc desc = describe();
+	struct app_desc desc = describe_idle(look_around);
 
-	desc.worker_start = NULL;
-	desc.worker_drain = NULL;
-	desc.worker_stop = NULL;
-	desc.run = look_around;
 	assert_int_equal(status_of(launch(&desc, NULL, NULL)), 0);
 	assert_string_equal(trace->text, "(wlp)");
 }
@@ -407,12 +416,8 @@ static void
 test_readiness(void **state)
 {
 	(void)state;
-	struct app_desc desc = describe();
+	struct app_desc desc = describe_idle(run_ready);
 
-	desc.worker_start = NULL;
-	desc.worker_drain = NULL;
-	desc.worker_stop = NULL;
-	desc.run = run_ready;
 	assert_int_equal(status_of(launch(&desc, NULL, NULL)), 0);
 	assert_string_equal(trace->text, "(ydys)");
 }
@@ -431,12 +436,9 @@ static void
 test_ready_are_all_workers_or_none(void **state)
 {
 	(void)state;
-	struct app_desc desc = describe();
+	struct app_desc desc = describe_idle(run_ready);
 
 	desc.worker_start = start_unready;
-	desc.worker_drain = NULL;
-	desc.worker_stop = NULL;
-	desc.run = run_ready;
 	assert_int_equal(status_of(launch(&desc, NULL, NULL)), 0);
 	assert_string_equal(trace->text, "(nnydys)");
 }
