@@ -1,9 +1,11 @@
 /*
- * The event loop of one worker thread, on libevent's epoll backend: level-triggered and
- * without libevent's locks. The only file that includes libevent.
+ * The event loop of one worker thread, on libevent's epoll backend, without libevent's
+ * locks. The only file that includes libevent.
  *
  *   loop_run: ┌─> libevent: wait, then call back ──> jobs, until there are none ─┐
  *             └──────────────────────────── one turn ────────────────────────────┘
+ *
+ * A turn that has called back TURN_MAX times ends; what is ready stays libevent's.
  *
  *   loop ─owns─> event_base <─hangs on─ loop_io, loop_timer, loop_waits (their makers'
  * own) └─ jobs (this thread), posted (any thread, under the mutex; an eventfd wakes)
@@ -25,6 +27,8 @@
 #include "base/clock.h"
 
 enum {
+	TURN_MAX = 64,        /* docs/decisions/010-turns.md */
+	RANKS = 2,            /* libevent's priorities: those of enum loop_rank */
 	SWEEP_MIN_US = 10000, /* no loop_waits is swept more often */
 	SWEEP_SHARE = 20,     /* and a long one only by this part of its length */
 };
@@ -35,6 +39,7 @@ struct loop {
 	struct event_base *base; /* owned */
 	struct job_list jobs;    /* borrowed; run at the end of this turn */
 	int64_t now_us;          /* as read in this turn, if `fresh` */
+	int calls;               /* back in this turn */
 	bool fresh;
 	bool stopping;
 	int wake_fd;            /* eventfd */
@@ -50,6 +55,7 @@ struct loop_io {
 	loop_io_cb *cb;
 	void *arg; /* borrowed */
 	int fd;
+	enum loop_rank rank;
 	unsigned mask; /* what is wanted */
 };
 
@@ -77,6 +83,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 static void on_sweep(void *arg);
 static void refresh(struct loop *loop);
+static void count_call(struct loop *loop);
 static void run_jobs(struct loop *loop);
 static void take_posted(struct loop *loop);
 static void arm_sweep(struct loop_waits *waits);
@@ -95,6 +102,7 @@ loop_new(void)
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 	ASSERT(loop->base != NULL);
+	ASSERT(event_base_priority_init(loop->base, RANKS) == 0);
 	STAILQ_INIT(&loop->jobs);
 	STAILQ_INIT(&loop->posted);
 	pthread_mutex_init(&loop->mutex, NULL);
@@ -102,6 +110,7 @@ loop_new(void)
 	ASSERT(loop->wake_fd >= 0);
 	event_assign(
 	    &loop->wake, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+	event_priority_set(&loop->wake, LOOP_ANSWERS);
 	ASSERT(event_add(&loop->wake, NULL) == 0);
 	return loop;
 }
@@ -129,6 +138,7 @@ loop_run(struct loop *loop)
 		ASSERT(event_base_loop(loop->base, EVLOOP_ONCE) == 0);
 		refresh(loop);
 		run_jobs(loop);
+		loop->calls = 0;
 		loop->fresh = false;
 	}
 	loop->stopping = false;
@@ -158,44 +168,76 @@ refresh(struct loop *loop)
 	loop->fresh = true;
 }
 
+static void
+count_call(struct loop *loop)
+{
+	if (++loop->calls >= TURN_MAX)
+		event_base_loopbreak(loop->base);
+}
+
 /* --- descriptors ---------------------------------------------------------------------
  */
 
 struct loop_io *
-loop_io_new(struct loop *loop, int fd, loop_io_cb *cb, void *arg)
+loop_io_new(struct loop *loop, int fd, enum loop_rank rank, loop_io_cb *cb, void *arg)
 {
 	struct loop_io *io = xcalloc(1, sizeof(*io));
 
 	io->loop = loop;
 	io->fd = fd;
+	io->rank = rank;
 	io->cb = cb;
 	io->arg = arg;
-	event_assign(&io->read, loop->base, fd, EV_READ | EV_PERSIST, on_read, io);
 	return io;
 }
 
-/* Adds or deletes one event. */
+/* Both fail only for a descriptor that is not open, or out of memory. */
 static void
-set_event(struct event *ev, bool on)
+add(struct loop_io *io, struct event *ev)
 {
-	/* It fails only for a descriptor that is not open, or out of memory. */
-	ASSERT((on ? event_add(ev, NULL) : event_del(ev)) == 0);
+	event_priority_set(ev, (int)io->rank);
+	ASSERT(event_add(ev, NULL) == 0);
+}
+
+static void
+start_reading(struct loop_io *io, bool edge)
+{
+	/* EV_CLOSED: an edge tells of bytes and of the end behind them only once. */
+	short extra = edge ? EV_ET | EV_CLOSED : 0;
+
+	event_assign(&io->read, io->loop->base, io->fd,
+	    (short)(EV_READ | EV_PERSIST | extra), on_read, io);
+	add(io, &io->read);
+}
+
+static void
+start_writing(struct loop_io *io)
+{
+	if (io->write == NULL)
+		io->write = event_new(
+		    io->loop->base, io->fd, EV_WRITE | EV_PERSIST, on_write, io);
+	ASSERT(io->write != NULL);
+	add(io, io->write);
 }
 
 void
 loop_io_want(struct loop_io *io, unsigned mask)
 {
-	unsigned change = mask ^ io->mask;
+	unsigned stop = io->mask & ~mask, start = mask & ~io->mask;
 
-	if (change & LOOP_READ)
-		set_event(&io->read, (mask & LOOP_READ) != 0);
-	if ((change & LOOP_WRITE) && io->write == NULL) {
-		io->write = event_new(
-		    io->loop->base, io->fd, EV_WRITE | EV_PERSIST, on_write, io);
-		ASSERT(io->write != NULL);
+	ASSERT(!(mask & LOOP_EDGE) || mask == (LOOP_READ | LOOP_EDGE));
+	if ((mask ^ io->mask) & LOOP_EDGE) {
+		stop = io->mask;
+		start = mask;
 	}
-	if (change & LOOP_WRITE)
-		set_event(io->write, (mask & LOOP_WRITE) != 0);
+	if (stop & LOOP_READ)
+		ASSERT(event_del(&io->read) == 0);
+	if (stop & LOOP_WRITE)
+		ASSERT(event_del(io->write) == 0);
+	if (start & LOOP_READ)
+		start_reading(io, (mask & LOOP_EDGE) != 0);
+	if (start & LOOP_WRITE)
+		start_writing(io);
 	io->mask = mask;
 }
 
@@ -211,21 +253,27 @@ loop_io_free(struct loop_io *io)
 }
 
 static void
-on_read(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+on_read(evutil_socket_t fd UNUSED, short what, void *arg)
 {
 	struct loop_io *io = arg;
+	struct loop *loop = io->loop;
 
-	refresh(io->loop);
+	refresh(loop);
+	if (what & EV_CLOSED)
+		event_active(&io->read, EV_CLOSED, 0); /* until it is wanted no more */
 	io->cb(io->arg, LOOP_READ);
+	count_call(loop);
 }
 
 static void
 on_write(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct loop_io *io = arg;
+	struct loop *loop = io->loop;
 
-	refresh(io->loop);
+	refresh(loop);
 	io->cb(io->arg, LOOP_WRITE);
+	count_call(loop);
 }
 
 /* --- timers --------------------------------------------------------------------------

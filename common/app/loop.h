@@ -28,15 +28,32 @@ void loop_stop(struct loop *loop);
  * loop does not run, the time now. */
 int64_t loop_now_us(const struct loop *loop);
 
-/* File descriptors, level-triggered. The descriptor stays the caller's. */
+/*
+ * File descriptors. The descriptor stays the caller's.
+ *
+ * They are level-triggered, but those that want LOOP_READ | LOOP_EDGE: these are called
+ * once for what has come, so that epoll need not look a second time to find nothing left.
+ * Whoever left something must want it without LOOP_EDGE: changing the one for the other
+ * loses nothing, but takes two system calls. The end of a stream is told until it was
+ * read; an error that comes with the last bytes shows when something is sent.
+ */
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
+	LOOP_EDGE = 4, /* not with LOOP_WRITE */
+};
+/* What is ready is called in this order, and epoll asked again after a few dozen calls:
+ * work that was begun ends before more is begun, while its memory is still in the
+ * processor's cache. */
+enum loop_rank {
+	LOOP_ANSWERS, /* brings what somebody waits for */
+	LOOP_REQUESTS,
 };
 struct loop_io;
 typedef void loop_io_cb(void *arg, unsigned ready);
 
-struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_cb *cb, void *arg);
+struct loop_io *
+loop_io_new(struct loop *loop, int fd, enum loop_rank rank, loop_io_cb *cb, void *arg);
 void loop_io_want(struct loop_io *io, unsigned mask); /* 0 pauses */
 void loop_io_free(struct loop_io *io);                /* NULL is fine */
 

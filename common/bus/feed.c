@@ -54,7 +54,7 @@ feed_new(struct loop *loop, feed_cb *on_event, void *arg)
 	f->arg = arg;
 	f->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT(f->fd >= 0);
-	f->io = loop_io_new(loop, f->fd, on_readable, f);
+	f->io = loop_io_new(loop, f->fd, LOOP_ANSWERS, on_readable, f);
 	loop_io_want(f->io, LOOP_READ);
 	return f;
 }

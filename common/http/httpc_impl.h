@@ -75,6 +75,7 @@ struct peer {
 	bool streams;    /* what came of the body has been given to the call's sink */
 	bool awaited;    /* counts in awaited_count */
 	bool paused;     /* the sink takes nothing now */
+	bool pieces;     /* messages have come or gone in pieces: level-triggered */
 	bool keep_alive; /* says the head of what is streamed */
 	bool uploads;    /* the body has not ended: its source has the rest */
 	bool starved;    /* the source is to be asked when `out` is empty */
@@ -130,6 +131,15 @@ struct call *queue_least(const struct httpc *c, enum httpc_priority than);
 
 /* httpc_bytes.c: makes a request in `out`, which has it until it is used again. */
 str httpc_compose(struct buf *out, const struct httpc_request *rq);
+
+/* httpc_read.c */
+/* Takes from *rest, which becomes what could not be taken. DONE: the response is
+ * complete, its head is in the client's `head`. */
+enum http_parse peer_parse(struct peer *p, str *rest, str *body);
+/* The kept head again: other responses have been looked at since. */
+void peer_restore_head(struct peer *p);
+/* Is the response one that is given away in pieces? */
+bool peer_is_streamed(const struct peer *p);
 
 /* httpc_peer.c */
 bool peer_connect(struct httpc *c); /* false: failed at once, errno says why */

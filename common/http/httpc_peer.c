@@ -21,11 +21,8 @@ static void on_job(struct loop_job *job);
 static void flush(struct peer *p);
 static void receive(struct peer *p);
 static void feed(struct peer *p, str bytes);
-static enum http_parse parse(struct peer *p, str *rest, str *body);
-static enum http_parse parse_head(struct peer *p, str *rest, const char **start);
-static bool take_whole(struct peer *p, str *rest, str *body);
-static enum http_parse take_body(struct peer *p, str *rest);
 static void stream(struct peer *p);
+static void want(struct peer *p);
 static void respond(struct peer *p, str body, bool clean);
 
 /* --- life ----------------------------------------------------------------------------
@@ -44,7 +41,7 @@ peer_connect(struct httpc *c)
 	p->fd = fd;
 	p->state = PEER_CONNECTING;
 	p->job.run = on_job;
-	p->io = loop_io_new(c->loop, fd, on_io, p);
+	p->io = loop_io_new(c->loop, fd, LOOP_ANSWERS, on_io, p);
 	LIST_INSERT_HEAD(&c->others, p, link);
 	c->conn_count++;
 	c->connecting_count++;
@@ -73,7 +70,7 @@ enter(struct peer *p, enum peer_state state)
 		LIST_INSERT_HEAD(&c->idle, p, link);
 		c->idle_count++;
 		loop_wait_start(c->idle_waits, &p->wait);
-		loop_io_want(p->io, LOOP_READ);
+		want(p);
 		break;
 	case PEER_BUSY: LIST_INSERT_HEAD(&c->others, p, link); break;
 	case PEER_CLOSED:
@@ -177,12 +174,22 @@ on_io(void *arg, unsigned ready)
 	}
 }
 
-/* What is waited for while it is busy. */
+/* What is waited for while it is idle or busy. */
 static void
 want(struct peer *p)
 {
-	loop_io_want(p->io,
-	    (p->paused ? 0 : LOOP_READ) | (buf_size(&p->out) > 0 ? LOOP_WRITE : 0));
+	unsigned mask =
+	    (p->paused ? 0 : LOOP_READ) | (buf_size(&p->out) > 0 ? LOOP_WRITE : 0);
+
+	loop_io_want(p->io, mask == LOOP_READ && !p->pieces ? mask | LOOP_EDGE : mask);
+}
+
+/* From now on epoll looks twice, which a connection with short messages does not need. */
+static void
+comes_in_pieces(struct peer *p)
+{
+	p->pieces = true;
+	want(p);
 }
 
 void
@@ -234,7 +241,7 @@ peer_send(struct peer *p, struct call *call)
 	}
 	if ((size_t)n < bytes.n) {
 		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
-		want(p);
+		comes_in_pieces(p);
 	}
 	if (call->request.source != NULL && call->request.upgrade.n == 0)
 		upload_begin(p);
@@ -264,7 +271,7 @@ peer_write(struct peer *p, str bytes)
 	}
 	if ((size_t)n < bytes.n) {
 		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
-		want(p);
+		comes_in_pieces(p);
 	}
 	return buf_size(&p->out) == 0;
 }
@@ -296,6 +303,8 @@ receive(struct peer *p)
 
 	if (n < 0 && net_again(errno))
 		return;
+	if (n == HTTPC_SCRATCH)
+		comes_in_pieces(p); /* there may be more */
 	if (n > 0) {
 		p->heard = true;
 		feed(p, (str){ scratch, (size_t)n });
@@ -318,7 +327,7 @@ feed(struct peer *p, str bytes)
 		bytes = buf_str(&p->in);
 	}
 	rest = bytes;
-	switch (parse(p, &rest, &body)) {
+	switch (peer_parse(p, &rest, &body)) {
 	case HTTP_PARSE_BAD: httpc_broken(p); break;
 	case HTTP_PARSE_DONE: respond(p, body, rest.n == 0); break;
 	case HTTP_PARSE_MORE:
@@ -326,119 +335,10 @@ feed(struct peer *p, str bytes)
 			buf_consume(&p->in, bytes.n - rest.n);
 		else
 			buf_add_str(&p->in, rest);
+		comes_in_pieces(p);
 		stream(p);
 		break;
 	}
-}
-
-/* DONE: the response is complete, its head is in the client's `head`. */
-static enum http_parse
-parse(struct peer *p, str *rest, str *body)
-{
-	const struct http_head *head = &p->client->head;
-	enum http_parse state;
-	const char *start;
-
-	if (!p->has_head) {
-		state = parse_head(p, rest, &start);
-		if (state != HTTP_PARSE_DONE || take_whole(p, rest, body))
-			return state;
-		if (head->framing == HTTP_BODY_LENGTH &&
-		    head->content_length > p->client->conf.max_response &&
-		    !p->call->request.streamed)
-			return HTTP_PARSE_BAD;
-		http_body_init(&p->decoder, head);
-		/* Other responses will be looked at before this one is complete. */
-		buf_add(&p->head, start, head->head_size);
-		p->has_head = true;
-	}
-	state = take_body(p, rest);
-	*body = buf_str(&p->body);
-	return state;
-}
-
-/* Finds the final head, skipping interim ones; 101 is one if it was asked for. */
-static enum http_parse
-parse_head(struct peer *p, str *rest, const char **start)
-{
-	struct http_head *head = &p->client->head;
-	enum http_parse state;
-	enum err err;
-
-	do {
-		state = http_parse_response(
-		    *rest, &p->scanned, p->call->request.method, head, &err);
-		if (state != HTTP_PARSE_DONE)
-			return state;
-		*start = rest->p;
-		*rest = (str){ rest->p + head->head_size, rest->n - head->head_size };
-		p->scanned = 0;
-	} while (head->status < 200 && head->status != 101);
-	if (head->status != 101)
-		return HTTP_PARSE_DONE;
-	if (p->call->request.upgrade.n == 0)
-		return HTTP_PARSE_BAD;
-	head->framing = HTTP_BODY_UNTIL_CLOSE;
-	return HTTP_PARSE_DONE;
-}
-
-/* Is the body all here? Then it is used where it is. */
-static bool
-take_whole(struct peer *p, str *rest, str *body)
-{
-	const struct http_head *head = &p->client->head;
-	size_t max = rest->n < p->client->conf.max_response
-			 ? rest->n
-			 : p->client->conf.max_response;
-
-	if (head->framing == HTTP_BODY_NONE)
-		*body = (str){ rest->p, 0 };
-	else if (head->framing == HTTP_BODY_LENGTH && head->content_length <= max)
-		*body = (str){ rest->p, (size_t)head->content_length };
-	else
-		return false;
-	*rest = (str){ rest->p + body->n, rest->n - body->n };
-	return true;
-}
-
-/* Decodes into p->body; *rest is what could not be taken. */
-static enum http_parse
-take_body(struct peer *p, str *rest)
-{
-	enum http_parse state;
-	size_t used;
-	str data;
-
-	do {
-		state = http_body_decode(&p->decoder, *rest, &used, &data);
-		*rest = (str){ rest->p + used, rest->n - used };
-		if (!p->call->request.streamed &&
-		    data.n > p->client->conf.max_response - buf_size(&p->body))
-			return HTTP_PARSE_BAD;
-		buf_add_str(&p->body, data);
-	} while (state == HTTP_PARSE_MORE && used > 0);
-	return state;
-}
-
-/* The kept head again: other responses have been looked at since. */
-static void
-restore_head(struct peer *p)
-{
-	size_t scanned = 0;
-	enum err err;
-
-	ASSERT(http_parse_response(buf_str(&p->head), &scanned, p->call->request.method,
-		   &p->client->head, &err) == HTTP_PARSE_DONE);
-}
-
-/* Is the response one that is given away in pieces? */
-static bool
-is_streamed(const struct peer *p)
-{
-	if (!p->has_head || !p->call->request.streamed)
-		return false;
-	return p->streams || p->decoder.framing != HTTP_BODY_LENGTH ||
-	       p->decoder.left + buf_size(&p->body) > p->client->conf.max_response;
 }
 
 /* The body goes on: gives away what came of it. */
@@ -453,12 +353,12 @@ stream(struct peer *p)
 	};
 	bool open;
 
-	if (!is_streamed(p))
+	if (!peer_is_streamed(p))
 		return;
 	if (p->streams) {
 		open = httpc_piece(p, response.body);
 	} else {
-		restore_head(p);
+		peer_restore_head(p);
 		p->streams = true;
 		p->keep_alive = p->client->head.keep_alive;
 		if (response.head->status == 101)
@@ -486,7 +386,7 @@ respond(struct peer *p, str body, bool clean)
 		clean &= p->keep_alive;
 	} else {
 		if (p->has_head)
-			restore_head(p);
+			peer_restore_head(p);
 		clean &= head->keep_alive;
 	}
 	p->used = true;

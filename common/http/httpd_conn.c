@@ -1,6 +1,6 @@
 /*
- * A connection of the server: its one state, what it waits for in each, receiving,
- * sending and closing. What the bytes mean is httpd_read.c's.
+ * A connection of the server: its one state, receiving, sending and closing. What it
+ * waits for in each state is httpd_want.c's, what the bytes mean httpd_read.c's.
  *
  *   (OPEN) ──> IDLE
  *   IDLE ──> HEAD ──> BODY ──> BUSY ──answer──> (WRITE) ──┬──> IDLE
@@ -20,7 +20,6 @@
 #include "http/h2_impl.h"
 
 enum {
-	IN_MAX = 65536,       /* pipelined bytes that are kept while one is served */
 	LINGER_MAX = 1 << 20, /* bytes that are read after the last answer */
 	EXCESS_MAX = 64,      /* connections that are told of max_conns at once */
 };
@@ -64,7 +63,7 @@ conn_new(struct httpd *httpd, const struct arrival *arrival)
 	c->proxied = arrival->proxied;
 	c->shakes = arrival->tls;
 	c->job.run = on_job;
-	c->io = loop_io_new(httpd->worker->loop, arrival->fd, on_io, c);
+	c->io = loop_io_new(httpd->worker->loop, arrival->fd, LOOP_REQUESTS, on_io, c);
 	wire_init(&c->wire, arrival->fd);
 	net_text(&arrival->from, c->peer);
 	LIST_INSERT_HEAD(&httpd->conns, c, link);
@@ -76,70 +75,6 @@ conn_new(struct httpd *httpd, const struct arrival *arrival)
 	return true;
 }
 
-/* While an answer streams: to see the client leave, or what it has for a tunnel. */
-static bool
-reads_on(const struct conn *c)
-{
-	switch (c->x->flow) {
-	case FLOW_NONE: return buf_size(&c->in) < IN_MAX;
-	case FLOW_OPEN: return true;
-	case FLOW_CLOSED:
-	case FLOW_PAUSED:
-	case FLOW_BROKEN: break;
-	}
-	return false;
-}
-
-static unsigned
-wanted(const struct conn *c)
-{
-	switch (c->state) {
-	case CONN_OPEN: return wire_is_blocked(&c->wire) ? LOOP_WRITE : LOOP_READ;
-	case CONN_IDLE:
-	case CONN_HEAD:
-	case CONN_BODY:
-	case CONN_LINGER: return c->eof ? 0 : LOOP_READ;
-	case CONN_FLOW: return c->x->flow == FLOW_OPEN ? LOOP_READ : 0;
-	case CONN_BUSY: return c->eof || buf_size(&c->in) >= IN_MAX ? 0 : LOOP_READ;
-	case CONN_WRITE: return LOOP_WRITE;
-	case CONN_STREAM:
-		return (reads_on(c) ? LOOP_READ : 0) |
-		       (buf_size(&c->out) > 0 ? LOOP_WRITE : 0);
-	case CONN_H2: return conn_h2_wanted(c);
-	case CONN_NEW:
-	case CONN_CLOSED: break;
-	}
-	return 0;
-}
-
-void
-conn_want(struct conn *c)
-{
-	loop_io_want(c->io, wanted(c));
-}
-
-static struct loop_waits *
-patience(const struct conn *c)
-{
-	struct httpd *httpd = c->httpd;
-
-	switch (c->state) {
-	case CONN_OPEN: return httpd->draining ? httpd->drains : httpd->opening.waits;
-	case CONN_IDLE: return httpd->draining ? httpd->drains : httpd->idles;
-	case CONN_HEAD: return httpd->heads;
-	case CONN_BODY: return httpd->bodies;
-	case CONN_FLOW: return c->x->flow == FLOW_OPEN ? httpd->bodies : NULL;
-	case CONN_WRITE: return httpd->writes;
-	case CONN_STREAM: return buf_size(&c->out) > 0 ? httpd->writes : NULL;
-	case CONN_H2: return conn_h2_patience(c);
-	case CONN_LINGER: return httpd->lingers;
-	case CONN_BUSY: /* the request has its own deadline */
-	case CONN_NEW:
-	case CONN_CLOSED: break;
-	}
-	return NULL;
-}
-
 /* The only place where a connection's state changes. */
 void
 conn_enter(struct conn *c, enum conn_state state)
@@ -148,8 +83,10 @@ conn_enter(struct conn *c, enum conn_state state)
 
 	ASSERT(c->state != CONN_CLOSED);
 	c->state = state;
+	if (state != CONN_IDLE && state != CONN_BUSY && state != CONN_OPEN)
+		c->pieces = true;
 	conn_want(c);
-	waits = patience(c);
+	waits = conn_patience(c);
 	if (waits != NULL)
 		loop_wait_start(waits, &c->wait);
 	else
@@ -278,7 +215,13 @@ on_io(void *arg, unsigned ready)
 static void
 receive(struct conn *c)
 {
-	conn_received(c, wire_read(&c->wire, c->httpd->scratch, CONN_SCRATCH));
+	ssize_t n = wire_read(&c->wire, c->httpd->scratch, CONN_SCRATCH);
+
+	if (n == CONN_SCRATCH) { /* there may be more */
+		c->pieces = true;
+		conn_want(c);
+	}
+	conn_received(c, n);
 }
 
 void

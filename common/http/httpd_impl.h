@@ -130,6 +130,7 @@ struct conn {
 	enum conn_state state;
 	bool eof;     /* the client will send nothing more */
 	bool plain;   /* speaks HTTP/1.1: had a request of it */
+	bool pieces;  /* its messages have come or gone in pieces: level-triggered */
 	bool last;    /* closes after the answer that is being sent */
 	bool taking;  /* conn_take is on the stack and goes on by itself */
 	bool secure;  /* its client came by TLS */
@@ -339,7 +340,6 @@ enum {
 /* Takes over the descriptor. False: it may not come in, and is closed. */
 bool conn_new(struct httpd *httpd, const struct arrival *arrival) MUST_USE;
 void conn_enter(struct conn *c, enum conn_state state);
-void conn_want(struct conn *c); /* waits for what its state and its wire need */
 void conn_close(struct conn *c);
 /* What wire_read into the scratch has given. */
 void conn_received(struct conn *c, ssize_t n);
@@ -357,6 +357,11 @@ void conn_send_later(struct conn *c, enum conn_state state);
 size_t conn_send(struct conn *c, str bytes);
 /* All has been sent, and nothing more will be. */
 void conn_finish(struct conn *c);
+
+/* httpd_want.c */
+void conn_want(struct conn *c); /* waits for what its state and its wire need */
+/* How long its state may last; NULL: for ever, or something else bounds it. */
+struct loop_waits *conn_patience(const struct conn *c);
 
 /* httpd_opening.c */
 void opening_init(struct httpd *httpd);

@@ -39,7 +39,7 @@ add_listener(struct httpd *httpd, int fd, bool tls)
 	l->fd = fd;
 	l->tls = tls;
 	l->proxied = opening != NULL && opening->is_balancer != NULL && !net_at_path(fd);
-	l->io = loop_io_new(loop, fd, on_accept, l);
+	l->io = loop_io_new(loop, fd, LOOP_REQUESTS, on_accept, l);
 	l->pause = loop_timer_new(loop, on_pause, l);
 	loop_io_want(l->io, LOOP_READ);
 	TAILQ_INSERT_TAIL(&httpd->listeners, l, link);

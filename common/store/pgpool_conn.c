@@ -240,7 +240,7 @@ step_connecting(struct pgpool_conn *c)
 static void
 want_connecting(struct pgpool_conn *c, PostgresPollingStatusType status)
 {
-	c->io = loop_io_new(c->pool->loop, PQsocket(c->pg), on_io, c);
+	c->io = loop_io_new(c->pool->loop, PQsocket(c->pg), LOOP_ANSWERS, on_io, c);
 	loop_io_want(c->io, status == PGRES_POLLING_READING ? LOOP_READ : LOOP_WRITE);
 	loop_timer_set(c->timer, c->due_us - loop_now_us(c->pool->loop));
 }
@@ -250,7 +250,7 @@ want_connecting(struct pgpool_conn *c, PostgresPollingStatusType status)
 static void
 start_setup(struct pgpool_conn *c)
 {
-	c->io = loop_io_new(c->pool->loop, PQsocket(c->pg), on_io, c);
+	c->io = loop_io_new(c->pool->loop, PQsocket(c->pg), LOOP_ANSWERS, on_io, c);
 	enter(c, CONN_SETUP);
 	loop_timer_set(c->timer, c->due_us - loop_now_us(c->pool->loop));
 	c->setup = (struct pgpool_unit){ .pool = c->pool, .cb = on_setup, .arg = c };

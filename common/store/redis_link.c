@@ -164,7 +164,7 @@ start_connecting(struct redis_link *link, const struct net_addr *addr)
 		redis_link_break(link, strerror(errno));
 		return;
 	}
-	link->io = loop_io_new(link->loop, link->fd, on_io, link);
+	link->io = loop_io_new(link->loop, link->fd, LOOP_ANSWERS, on_io, link);
 	loop_io_want(link->io, LOOP_WRITE);
 	loop_timer_set(link->timer, CONNECT_US);
 }

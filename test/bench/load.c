@@ -123,7 +123,7 @@ start_ticking(struct load *l)
 
 	l->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	ASSERT(l->tick_fd >= 0 && timerfd_settime(l->tick_fd, 0, &every, NULL) == 0);
-	l->tick = loop_io_new(l->loop, l->tick_fd, on_tick, l);
+	l->tick = loop_io_new(l->loop, l->tick_fd, LOOP_ANSWERS, on_tick, l);
 	loop_io_want(l->tick, LOOP_READ);
 }
 
@@ -217,7 +217,7 @@ conn_open(struct conn *c)
 		return;
 	}
 	net_nodelay(c->fd);
-	c->io = loop_io_new(l->loop, c->fd, on_io, c);
+	c->io = loop_io_new(l->loop, c->fd, LOOP_REQUESTS, on_io, c);
 	c->state = CONNECTING;
 	loop_io_want(c->io, LOOP_WRITE);
 }
@@ -319,7 +319,8 @@ conn_send(struct conn *c)
 		return;
 	}
 	buf_consume(&c->out, n > 0 ? (size_t)n : 0);
-	loop_io_want(c->io, buf_size(&c->out) > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	loop_io_want(c->io,
+	    buf_size(&c->out) > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ | LOOP_EDGE);
 }
 
 static void
@@ -334,6 +335,8 @@ conn_receive(struct conn *c)
 		conn_break(c);
 		return;
 	}
+	if (n == sizeof(l->scratch))
+		loop_io_want(c->io, LOOP_READ); /* there may be more */
 	str bytes = { l->scratch, (size_t)n };
 	if (buf_size(&c->in) > 0) {
 		buf_add_str(&c->in, bytes);

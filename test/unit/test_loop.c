@@ -1,201 +1,10 @@
-/* The event loop: descriptors, jobs, posts from other threads. */
+/* The event loop: jobs, posts from other threads, the clock. */
 #include "loop_fixture.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* --- descriptors ---------------------------------------------------------------------
- */
-
-struct end {
-	int fd;
-	struct loop_io *io; /* owned */
-	struct end *other;  /* borrowed */
-	char letter;
-	bool free_self, free_other, once;
-};
-
-static void
-on_ready(void *arg, unsigned ready)
-{
-	struct end *e = arg;
-
-	note(ready == LOOP_READ ? e->letter : (char)(e->letter - 'a' + 'A'));
-	if (e->free_other) {
-		loop_io_free(e->other->io);
-		e->other->io = NULL;
-	}
-	if (e->free_self) {
-		loop_io_free(e->io);
-		e->io = NULL;
-	}
-	if (e->once)
-		loop_stop(loop);
-}
-
-static void
-open_pair(struct end *a, struct end *b)
-{
-	int fds[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	*a = (struct end){ .fd = fds[0], .other = b, .letter = 'a', .once = true };
-	*b = (struct end){ .fd = fds[1], .other = a, .letter = 'b', .once = true };
-	a->io = loop_io_new(loop, a->fd, on_ready, a);
-	b->io = loop_io_new(loop, b->fd, on_ready, b);
-}
-
-static void
-close_pair(struct end *a, struct end *b)
-{
-	loop_io_free(a->io);
-	loop_io_free(b->io);
-	close(a->fd);
-	close(b->fd);
-}
-
-static void
-test_readable_until_it_was_read(void **state)
-{
-	(void)state;
-	struct end a, b;
-	char byte;
-
-	open_pair(&a, &b);
-	loop_io_want(a.io, LOOP_READ);
-	run_for(MS(5));
-	assert_string_equal(trace, "");
-	assert_int_equal(write(b.fd, "x", 1), 1);
-	loop_run(loop);
-	loop_run(loop);
-	assert_string_equal(trace, "aa");
-	loop_io_want(a.io, 0);
-	run_for(MS(5));
-	assert_string_equal(trace, "aa");
-	loop_io_want(a.io, LOOP_READ);
-	loop_run(loop);
-	assert_string_equal(trace, "aaa");
-	assert_int_equal(read(a.fd, &byte, 1), 1);
-	run_for(MS(5));
-	assert_string_equal(trace, "aaa");
-	close_pair(&a, &b);
-}
-
-static void
-test_writable_when_there_is_room(void **state)
-{
-	(void)state;
-	static char block[65536];
-	struct end a, b;
-
-	open_pair(&a, &b);
-	while (write(a.fd, block, sizeof(block)) > 0)
-		;
-	loop_io_want(a.io, LOOP_READ | LOOP_WRITE);
-	run_for(MS(5));
-	assert_string_equal(trace, "");
-	while (read(b.fd, block, sizeof(block)) > 0)
-		;
-	loop_run(loop);
-	assert_string_equal(trace, "A");
-	loop_io_want(a.io, LOOP_READ);
-	run_for(MS(5));
-	assert_string_equal(trace, "A");
-	loop_io_want(a.io, LOOP_WRITE);
-	loop_run(loop);
-	assert_string_equal(trace, "AA");
-	close_pair(&a, &b);
-}
-
-/* A peer that hangs up is heard by whoever wants anything, and by nobody who paused. */
-static void
-test_hang_up(void **state)
-{
-	(void)state;
-	struct end a, b;
-
-	open_pair(&a, &b);
-	loop_io_free(b.io);
-	b.io = NULL;
-	shutdown(b.fd, SHUT_RDWR);
-	run_for(MS(5));
-	assert_string_equal(trace, "");
-	loop_io_want(a.io, LOOP_READ);
-	loop_run(loop);
-	assert_string_equal(trace, "a");
-	close_pair(&a, &b);
-}
-
-static void
-test_frees_itself_before_its_other_half_is_called(void **state)
-{
-	(void)state;
-	struct end a, b;
-
-	open_pair(&a, &b);
-	assert_int_equal(write(b.fd, "x", 1), 1);
-	a.free_self = true;
-	loop_io_want(a.io, LOOP_READ | LOOP_WRITE); /* both at once */
-	loop_run(loop);
-	assert_int_equal(strlen(trace), 1);
-	close_pair(&a, &b);
-}
-
-/* Both are ready in the same turn; the first to be called frees the other. */
-static void
-test_frees_one_that_would_be_called_next(void **state)
-{
-	(void)state;
-	struct end a, b;
-
-	open_pair(&a, &b);
-	assert_int_equal(write(a.fd, "x", 1), 1);
-	assert_int_equal(write(b.fd, "x", 1), 1);
-	a.free_other = b.free_other = true;
-	loop_io_want(a.io, LOOP_READ);
-	loop_io_want(b.io, LOOP_READ);
-	loop_run(loop);
-	assert_int_equal(strlen(trace), 1);
-	close_pair(&a, &b);
-}
-
-/* An idle connection of a server is one of these; 10,000 must cost little. */
-static void
-test_an_idle_io_is_small(void **state)
-{
-	(void)state;
-	enum {
-		COUNT = 5000
-	};
-	static struct loop_io *ios[COUNT];
-	static int fds[COUNT];
-	struct rlimit files;
-	size_t before, used;
-
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	if (files.rlim_max < COUNT + 100)
-		skip();
-	for (int i = 0; i < COUNT; i++)
-		fds[i] = eventfd(0, 0);
-	before = mallinfo2().uordblks;
-	for (int i = 0; i < COUNT; i++) {
-		ios[i] = loop_io_new(loop, fds[i], on_ready, NULL);
-		loop_io_want(ios[i], LOOP_READ);
-	}
-	used = mallinfo2().uordblks - before;
-	assert_true(used / COUNT < 300);
-	for (int i = 0; i < COUNT; i++) {
-		loop_io_free(ios[i]);
-		close(fds[i]);
-	}
-}
 
 /* --- jobs ----------------------------------------------------------------------------
  */
@@ -262,7 +71,7 @@ test_jobs_run_after_the_events_of_the_turn(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		fds[i] = eventfd(1, 0);
-		ios[i] = loop_io_new(loop, fds[i], defer_task, &a.job);
+		ios[i] = loop_io_new(loop, fds[i], LOOP_REQUESTS, defer_task, &a.job);
 		loop_io_want(ios[i], LOOP_READ);
 	}
 	loop_run(loop);
@@ -411,7 +220,7 @@ test_the_clock_stands_still_in_a_turn(void **state)
 	struct loop_io *io;
 	int64_t ended, later;
 
-	io = loop_io_new(loop, fd, check_clock, &io);
+	io = loop_io_new(loop, fd, LOOP_REQUESTS, check_clock, &io);
 	loop_io_want(io, LOOP_READ);
 	begun_us = clock_mono_us();
 	loop_run(loop);
@@ -436,12 +245,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_readable_until_it_was_read),
-		TEST(test_writable_when_there_is_room),
-		TEST(test_hang_up),
-		TEST(test_frees_itself_before_its_other_half_is_called),
-		TEST(test_frees_one_that_would_be_called_next),
-		TEST(test_an_idle_io_is_small),
 		TEST(test_jobs_run_once_in_order),
 		TEST(test_jobs_run_after_the_events_of_the_turn),
 		TEST(test_a_job_frees_what_it_is_in),

@@ -80,6 +80,8 @@ on_request(void *arg, unsigned ready UNUSED)
 	ssize_t n = recv(c->fd, scratch, sizeof(scratch), 0);
 	bool open = n > 0 || (n < 0 && net_again(errno));
 
+	if (n == sizeof(scratch))
+		loop_io_want(c->io, LOOP_READ); /* there may be more */
 	for (int left = n > 0 ? count_ends(c, scratch, (size_t)n) : 0; left > 0; left--)
 		open &= send(c->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) ==
 			(ssize_t)sizeof(answer) - 1;
@@ -103,8 +105,8 @@ on_client(void *arg, unsigned ready UNUSED)
 	c->loop = s->loop;
 	c->fd = fd;
 	c->job.run = on_gone;
-	c->io = loop_io_new(s->loop, fd, on_request, c);
-	loop_io_want(c->io, LOOP_READ);
+	c->io = loop_io_new(s->loop, fd, LOOP_REQUESTS, on_request, c);
+	loop_io_want(c->io, LOOP_READ | LOOP_EDGE);
 }
 
 static void *
@@ -114,7 +116,7 @@ serve(void *arg)
 	struct loop_io *io;
 
 	s->loop = loop_new();
-	io = loop_io_new(s->loop, s->fd, on_client, s);
+	io = loop_io_new(s->loop, s->fd, LOOP_REQUESTS, on_client, s);
 	loop_io_want(io, LOOP_READ);
 	loop_run(s->loop);
 	return NULL;
