@@ -22,7 +22,7 @@
 struct deliveries;
 
 enum {
-	DELIVERIES_MAX = 32 /* batches of one round */
+	DELIVERIES_MAX = 128 /* batches of one round */
 };
 
 /* NULL, with an error logged, when the settings are refused. */

@@ -17,6 +17,7 @@
 
 enum {
 	ROWS_MAX = 8, /* of one topic in one run; each has at most a batch's records */
+	PUBLISHED_MAX = 2048, /* coupons in one run, and what is left of the last row */
 	TOPIC_MAX = 256,
 	KEY_SIZE = 24,
 };
@@ -191,10 +192,15 @@ facts_relay(struct keeper *k)
 
 /* --- coupons ------------------------------------------------------------------- */
 
-/* "offset 0" keeps the planner from beginning with the large table. */
+/* The oldest rows, of one coupon each or of a thousand, as they were decided. "offset 0"
+ * keeps the planner from beginning with the large table. */
 static const struct pg_stmt find_published = { "keeper_published",
 	"select b.batch_id, " COUPON_STORED_ISSUED
-	" from (select * from coupon.outbox order by batch_id limit $1) b"
+	" from (select * from (select *, sum(last_rank - first_rank + 1)"
+	" over (order by batch_id rows between unbounded preceding and 1 preceding) "
+	"before"
+	" from coupon.outbox order by batch_id limit $1) o"
+	" where coalesce(before, 0) < $2::bigint) b"
 	" cross join lateral (select * from coupon.issued x"
 	" where x.coupon_id = b.coupon_id and x.rank between b.first_rank and b.last_rank"
 	" offset 0) i" COUPON_STORED_PREVIOUS " order by b.batch_id, i.rank" };
@@ -252,7 +258,7 @@ finish_coupons(
 		ids[n++] = pg_i64(rows, out[i].first, 0);
 		counter_add(metrics.published, (uint64_t)out[i].count);
 	}
-	k->more = n == ROWS_MAX;
+	k->more = n == DELIVERIES_MAX || pg_rows(rows) >= PUBLISHED_MAX;
 	pg_add_i64_array(p, ids, n);
 	pgsync_queue(k->pg, &delete_published, p);
 	if ((err = keeper_sql(k)) != ERR_OK)
@@ -272,7 +278,8 @@ facts_relay_published(struct keeper *k)
 
 	if ((err = begin_round(k)) != ERR_OK)
 		return err;
-	pg_add_i64(p, ROWS_MAX);
+	pg_add_i64(p, DELIVERIES_MAX);
+	pg_add_i64(p, PUBLISHED_MAX);
 	pgsync_queue(k->pg, &find_published, p);
 	if ((err = keeper_sql(k)) != ERR_OK)
 		return err;

@@ -252,6 +252,18 @@ def test_coupons_are_told_of(world):
     assert sorted(found, key=lambda r: r["hash"]) == sorted(receipts, key=lambda r: r["hash"])
 
 
+def test_coupons_that_were_decided_one_by_one(world):
+    """Each has a row of its own, and there are more than one run takes."""
+    world.start("coupon-publisher", "coupon")
+    campaign(world, 1)
+    ranks = [ask(world, user, 1).data["rank"] for user in range(1, 141)]
+    assert world.sql("select count(*) from coupon.outbox") == [(140,)]
+    world.start("keeper")
+    wait_until(lambda: world.sql("select count(*) from coupon.outbox") == [(0,)])
+    events = records(world, "COUPON_PUBLISHED")
+    assert [e["payload"]["receipt"]["rank"] for e in events] == ranks
+
+
 # --- life -------------------------------------------------------------------------------
 
 
