@@ -255,7 +255,7 @@ def test_coupons_are_told_of(world):
 def test_coupons_that_were_decided_one_by_one(world):
     """Each has a row of its own, and there are more than one run takes."""
     world.start("coupon-publisher", "coupon")
-    campaign(world, 1)
+    campaign(world, 1, 140)
     ranks = [ask(world, user, 1).data["rank"] for user in range(1, 141)]
     assert world.sql("select count(*) from coupon.outbox") == [(140,)]
     world.start("keeper")
