@@ -5,7 +5,8 @@
  *   loop_run: ┌─> libevent: wait, then call back ──> jobs, until there are none ─┐
  *             └──────────────────────────── one turn ────────────────────────────┘
  *
- * A turn that has called back TURN_MAX times ends; what is ready stays libevent's.
+ * A turn that has called back TURN_MAX times ends; what is ready stays libevent's. After
+ * as many answers in a row the next ones go behind the requests and timers that wait.
  *
  *   loop ─owns─> event_base <─hangs on─ loop_io, loop_timer, loop_waits (their makers'
  * own) └─ jobs (this thread), posted (any thread, under the mutex; an eventfd wakes)
@@ -27,10 +28,10 @@
 #include "base/clock.h"
 
 enum {
-	TURN_MAX = 64,        /* docs/decisions/010-turns.md */
-	RANKS = 2,            /* libevent's priorities: those of enum loop_rank */
-	SWEEP_MIN_US = 10000, /* no loop_waits is swept more often */
-	SWEEP_SHARE = 20,     /* and a long one only by this part of its length */
+	TURN_MAX = 64,             /* docs/decisions/010-turns.md */
+	RANKS = LOOP_REQUESTS + 1, /* libevent's priorities; timers have the last */
+	SWEEP_MIN_US = 10000,      /* no loop_waits is swept more often */
+	SWEEP_SHARE = 20,          /* and a long one only by this part of its length */
 };
 
 STAILQ_HEAD(job_list, loop_job);
@@ -40,6 +41,7 @@ struct loop {
 	struct job_list jobs;    /* borrowed; run at the end of this turn */
 	int64_t now_us;          /* as read in this turn, if `fresh` */
 	int calls;               /* back in this turn */
+	int answers;             /* called in a row */
 	bool fresh;
 	bool stopping;
 	int wake_fd;            /* eventfd */
@@ -83,7 +85,6 @@ static void on_write(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 static void on_sweep(void *arg);
 static void refresh(struct loop *loop);
-static void count_call(struct loop *loop);
 static void run_jobs(struct loop *loop);
 static void take_posted(struct loop *loop);
 static void arm_sweep(struct loop_waits *waits);
@@ -110,7 +111,6 @@ loop_new(void)
 	ASSERT(loop->wake_fd >= 0);
 	event_assign(
 	    &loop->wake, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
-	event_priority_set(&loop->wake, LOOP_ANSWERS);
 	ASSERT(event_add(&loop->wake, NULL) == 0);
 	return loop;
 }
@@ -168,15 +168,7 @@ refresh(struct loop *loop)
 	loop->fresh = true;
 }
 
-static void
-count_call(struct loop *loop)
-{
-	if (++loop->calls >= TURN_MAX)
-		event_base_loopbreak(loop->base);
-}
-
-/* --- descriptors ---------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------- */
 
 struct loop_io *
 loop_io_new(struct loop *loop, int fd, enum loop_rank rank, loop_io_cb *cb, void *arg)
@@ -252,32 +244,56 @@ loop_io_free(struct loop_io *io)
 	free(io);
 }
 
+/* Does it go behind the requests this time? Once they have had their turn it does not. */
+static bool
+gives_way(struct loop_io *io, struct event *ev, short what)
+{
+	struct loop *loop = io->loop;
+
+	if (event_get_priority(ev) != LOOP_ANSWERS) {
+		event_priority_set(ev, (int)io->rank);
+		loop->answers = 0;
+		return false;
+	}
+	if (++loop->answers <= TURN_MAX)
+		return false;
+	event_priority_set(ev, LOOP_REQUESTS);
+	event_active(ev, what, 0);
+	return true;
+}
+
+static void
+call_back(struct loop_io *io, struct event *ev, short what, unsigned ready)
+{
+	struct loop *loop = io->loop; /* the callback may free io */
+
+	refresh(loop);
+	if (gives_way(io, ev, what))
+		return;
+	if (what & EV_CLOSED)
+		event_active(ev, EV_CLOSED, 0); /* until it is wanted no more */
+	io->cb(io->arg, ready);
+	if (++loop->calls >= TURN_MAX)
+		event_base_loopbreak(loop->base);
+}
+
 static void
 on_read(evutil_socket_t fd UNUSED, short what, void *arg)
 {
 	struct loop_io *io = arg;
-	struct loop *loop = io->loop;
 
-	refresh(loop);
-	if (what & EV_CLOSED)
-		event_active(&io->read, EV_CLOSED, 0); /* until it is wanted no more */
-	io->cb(io->arg, LOOP_READ);
-	count_call(loop);
+	call_back(io, &io->read, what, LOOP_READ);
 }
 
 static void
-on_write(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+on_write(evutil_socket_t fd UNUSED, short what, void *arg)
 {
 	struct loop_io *io = arg;
-	struct loop *loop = io->loop;
 
-	refresh(loop);
-	io->cb(io->arg, LOOP_WRITE);
-	count_call(loop);
+	call_back(io, io->write, what, LOOP_WRITE);
 }
 
-/* --- timers --------------------------------------------------------------------------
- */
+/* --- timers ------------------------------------------------------------------------ */
 
 struct loop_timer *
 loop_timer_new(struct loop *loop, loop_timer_cb *cb, void *arg)
@@ -340,8 +356,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		t->cb(t->arg);
 }
 
-/* --- deadlines of one length ---------------------------------------------------------
- */
+/* --- deadlines of one length ------------------------------------------------------- */
 
 struct loop_waits *
 loop_waits_new(struct loop *loop, int64_t length_us, loop_wait_cb *cb)
@@ -422,8 +437,7 @@ on_sweep(void *arg)
 		arm_sweep(waits);
 }
 
-/* --- jobs ----------------------------------------------------------------------------
- */
+/* --- jobs -------------------------------------------------------------------------- */
 
 void
 loop_defer(struct loop *loop, struct loop_job *job)

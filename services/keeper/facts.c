@@ -192,13 +192,13 @@ facts_relay(struct keeper *k)
 
 /* --- coupons ------------------------------------------------------------------- */
 
-/* The oldest rows, of one coupon each or of a thousand, as they were decided. "offset 0"
+/* The oldest rows, of one coupon each or of a batch. "offset 0"
  * keeps the planner from beginning with the large table. */
 static const struct pg_stmt find_published = { "keeper_published",
 	"select b.batch_id, " COUPON_STORED_ISSUED
 	" from (select * from (select *, sum(last_rank - first_rank + 1)"
-	" over (order by batch_id rows between unbounded preceding and 1 preceding) "
-	"before"
+	" over (order by batch_id rows between unbounded preceding and 1 preceding)"
+	" before"
 	" from coupon.outbox order by batch_id limit $1) o"
 	" where coalesce(before, 0) < $2::bigint) b"
 	" cross join lateral (select * from coupon.issued x"

@@ -317,6 +317,38 @@ test_a_long_turn_ends_for_the_answers(void **state)
 	close_pair(&a, &b);
 }
 
+static void
+count_calls(void *arg, unsigned ready)
+{
+	int *calls = arg;
+
+	(void)ready;
+	(*calls)++;
+}
+
+/* Answers that never end, as a backlog is, hold up neither requests nor timers. */
+static void
+test_requests_have_their_turn(void **state)
+{
+	(void)state;
+	int fds[2], calls[2] = { 0, 0 };
+	struct loop_io *ios[2];
+
+	for (int i = 0; i < 2; i++) {
+		fds[i] = eventfd(1, 0);
+		ios[i] = loop_io_new(loop, fds[i], i == 0 ? LOOP_ANSWERS : LOOP_REQUESTS,
+		    count_calls, &calls[i]);
+		loop_io_want(ios[i], LOOP_READ);
+	}
+	run_for(MS(20));
+	assert_true(calls[1] > 0);
+	assert_true(calls[0] > calls[1]);
+	for (int i = 0; i < 2; i++) {
+		loop_io_free(ios[i]);
+		close(fds[i]);
+	}
+}
+
 /* An idle connection of a server is one of these; 10,000 must cost little. */
 static void
 test_an_idle_io_is_small(void **state)
@@ -364,6 +396,7 @@ main(void)
 		TEST(test_an_edge_becomes_another),
 		TEST(test_answers_go_before_requests),
 		TEST(test_a_long_turn_ends_for_the_answers),
+		TEST(test_requests_have_their_turn),
 		TEST(test_an_idle_io_is_small),
 	};
 	return cmocka_run_group_tests_name("loop_io", tests, NULL, NULL);
