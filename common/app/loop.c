@@ -6,7 +6,7 @@
  *             └──────────────────────────── one turn ────────────────────────────┘
  *
  * A turn that has called back TURN_MAX times ends; what is ready stays libevent's. After
- * as many answers in a row the next ones go behind the requests and timers that wait.
+ * ANSWERS_MAX in a row the next answers go behind the requests and timers that wait.
  *
  *   loop ─owns─> event_base <─hangs on─ loop_io, loop_timer, loop_waits (their makers'
  * own) └─ jobs (this thread), posted (any thread, under the mutex; an eventfd wakes)
@@ -29,6 +29,7 @@
 
 enum {
 	TURN_MAX = 64,             /* docs/decisions/010-turns.md */
+	ANSWERS_MAX = 1024,        /* in a row, while requests wait */
 	RANKS = LOOP_REQUESTS + 1, /* libevent's priorities; timers have the last */
 	SWEEP_MIN_US = 10000,      /* no loop_waits is swept more often */
 	SWEEP_SHARE = 20,          /* and a long one only by this part of its length */
@@ -255,7 +256,7 @@ gives_way(struct loop_io *io, struct event *ev, short what)
 		loop->answers = 0;
 		return false;
 	}
-	if (++loop->answers <= TURN_MAX)
+	if (++loop->answers <= ANSWERS_MAX)
 		return false;
 	event_priority_set(ev, LOOP_REQUESTS);
 	event_active(ev, what, 0);
