@@ -8,8 +8,10 @@
  * A turn that has called back TURN_MAX times ends; what is ready stays libevent's. After
  * ANSWERS_MAX in a row the next answers go behind the requests and timers that wait.
  *
- *   loop ─owns─> event_base <─hangs on─ loop_io, loop_timer, loop_waits (their makers'
- * own) └─ jobs (this thread), posted (any thread, under the mutex; an eventfd wakes)
+ *   loop ─owns─┬─> event_base <─hangs on─ loop_io, loop_timer (their makers' own)
+ *              ├─> sendq, what leaves at the end of the turn
+ *              └── jobs (this thread), posted (any thread, under the mutex; an eventfd
+ *                  wakes)
  *
  * A loop_io holds its read event inside and makes a write event only when a peer is slow,
  * so that an idle connection costs little. libevent does not look at an event again after
@@ -25,14 +27,13 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "app/sendq.h"
 #include "base/clock.h"
 
 enum {
 	TURN_MAX = 64,             /* docs/decisions/010-turns.md */
 	ANSWERS_MAX = 1024,        /* in a row, while requests wait */
 	RANKS = LOOP_REQUESTS + 1, /* libevent's priorities; timers have the last */
-	SWEEP_MIN_US = 10000,      /* no loop_waits is swept more often */
-	SWEEP_SHARE = 20,          /* and a long one only by this part of its length */
 };
 
 STAILQ_HEAD(job_list, loop_job);
@@ -40,6 +41,7 @@ STAILQ_HEAD(job_list, loop_job);
 struct loop {
 	struct event_base *base; /* owned */
 	struct job_list jobs;    /* borrowed; run at the end of this turn */
+	struct sendq *sendq;     /* owned */
 	int64_t now_us;          /* as read in this turn, if `fresh` */
 	int calls;               /* back in this turn */
 	int answers;             /* called in a row */
@@ -70,25 +72,13 @@ struct loop_timer {
 	int64_t due_us;
 };
 
-struct loop_waits {
-	TAILQ_HEAD(, loop_wait) running; /* borrowed; the first is due first */
-	struct loop *loop;               /* borrowed */
-	struct loop_timer *sweep;        /* owned */
-	loop_wait_cb *cb;
-	int64_t length_us;
-	int64_t grain_us; /* between two sweeps, at least */
-	bool armed;       /* `sweep` is running */
-};
-
 static void on_wake(evutil_socket_t fd, short what, void *arg);
 static void on_read(evutil_socket_t fd, short what, void *arg);
 static void on_write(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
-static void on_sweep(void *arg);
 static void refresh(struct loop *loop);
 static void run_jobs(struct loop *loop);
 static void take_posted(struct loop *loop);
-static void arm_sweep(struct loop_waits *waits);
 
 struct loop *
 loop_new(void)
@@ -107,6 +97,7 @@ loop_new(void)
 	ASSERT(event_base_priority_init(loop->base, RANKS) == 0);
 	STAILQ_INIT(&loop->jobs);
 	STAILQ_INIT(&loop->posted);
+	loop->sendq = sendq_new(loop);
 	pthread_mutex_init(&loop->mutex, NULL);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT(loop->wake_fd >= 0);
@@ -123,6 +114,7 @@ loop_free(struct loop *loop)
 		return;
 	take_posted(loop);
 	run_jobs(loop);
+	sendq_free(loop->sendq);
 	event_del(&loop->wake);
 	close(loop->wake_fd);
 	pthread_mutex_destroy(&loop->mutex);
@@ -149,6 +141,12 @@ void
 loop_stop(struct loop *loop)
 {
 	loop->stopping = true;
+}
+
+struct sendq *
+loop_sendq(const struct loop *loop)
+{
+	return loop->sendq;
 }
 
 int64_t
@@ -355,87 +353,6 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		arm_timer(t, t->due_us - loop_now_us(t->loop));
 	else
 		t->cb(t->arg);
-}
-
-/* --- deadlines of one length ------------------------------------------------------- */
-
-struct loop_waits *
-loop_waits_new(struct loop *loop, int64_t length_us, loop_wait_cb *cb)
-{
-	struct loop_waits *waits = xcalloc(1, sizeof(*waits));
-
-	ASSERT(length_us > 0);
-	TAILQ_INIT(&waits->running);
-	waits->loop = loop;
-	waits->sweep = loop_timer_new(loop, on_sweep, waits);
-	waits->cb = cb;
-	waits->length_us = length_us;
-	waits->grain_us = length_us / SWEEP_SHARE;
-	if (waits->grain_us < SWEEP_MIN_US)
-		waits->grain_us = SWEEP_MIN_US;
-	return waits;
-}
-
-void
-loop_waits_free(struct loop_waits *waits)
-{
-	if (waits == NULL)
-		return;
-	while (!TAILQ_EMPTY(&waits->running))
-		loop_wait_stop(TAILQ_FIRST(&waits->running));
-	loop_timer_free(waits->sweep);
-	free(waits);
-}
-
-void
-loop_wait_start(struct loop_waits *waits, struct loop_wait *w)
-{
-	loop_wait_stop(w);
-	w->waits = waits;
-	w->due_us = loop_now_us(waits->loop) + waits->length_us;
-	TAILQ_INSERT_TAIL(&waits->running, w, link);
-	if (!waits->armed)
-		arm_sweep(waits);
-}
-
-void
-loop_wait_stop(struct loop_wait *w)
-{
-	if (w->waits == NULL)
-		return;
-	TAILQ_REMOVE(&w->waits->running, w, link);
-	w->waits = NULL;
-}
-
-/* Until the first is due, but not sooner than one grain: those that are due at about the
- * same time share a sweep. A stop does not disarm it: it costs less to wake up once for
- * nothing than to move a timer with every request. */
-static void
-arm_sweep(struct loop_waits *waits)
-{
-	int64_t after_us =
-	    TAILQ_FIRST(&waits->running)->due_us - loop_now_us(waits->loop);
-
-	loop_timer_set(
-	    waits->sweep, after_us > waits->grain_us ? after_us : waits->grain_us);
-	waits->armed = true;
-}
-
-static void
-on_sweep(void *arg)
-{
-	struct loop_waits *waits = arg;
-	struct loop_wait *w;
-
-	/* Each is taken from the front again, because cb may stop any other. */
-	while ((w = TAILQ_FIRST(&waits->running)) != NULL &&
-	       w->due_us <= loop_now_us(waits->loop)) {
-		loop_wait_stop(w);
-		waits->cb(w);
-	}
-	waits->armed = false;
-	if (!TAILQ_EMPTY(&waits->running))
-		arm_sweep(waits);
 }
 
 /* --- jobs -------------------------------------------------------------------------- */

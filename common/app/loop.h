@@ -24,6 +24,11 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* What is sent at the end of each turn (sendq.h); who uses it ignores SIGPIPE, as app_run
+ * does. Borrowed. */
+struct sendq;
+struct sendq *loop_sendq(const struct loop *loop);
+
 /* Monotonic microseconds, read once per turn: for timeouts, not for measuring. While the
  * loop does not run, the time now. */
 int64_t loop_now_us(const struct loop *loop);

@@ -64,6 +64,10 @@ static const unsigned calls[] = {
 	SYS_sendmmsg,
 	SYS_recvmmsg,
 	SYS_shutdown,
+	SYS_io_setup,
+	SYS_io_submit,
+	SYS_io_getevents,
+	SYS_io_destroy,
 	/* waiting */
 	SYS_epoll_create1,
 	SYS_epoll_ctl,

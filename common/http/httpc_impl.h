@@ -20,6 +20,7 @@
 
 #include <sys/queue.h>
 
+#include "app/sendq.h"
 #include "base/buf.h"
 #include "http/httpc.h"
 #include "http/net.h"
@@ -54,16 +55,17 @@ enum peer_state {
 };
 
 struct peer {
-	LIST_ENTRY(peer) link; /* of `idle` or `others` */
-	struct httpc *client;  /* borrowed */
-	struct loop_io *io;    /* owned */
-	struct call *call;     /* borrowed; in PEER_BUSY, until it is answered */
-	struct loop_wait wait; /* connecting or idle */
-	struct loop_job job;   /* frees; before that, asks the source */
-	struct buf out;        /* of the request: what the socket did not take at once */
-	struct buf in;         /* what came and cannot be taken yet */
-	struct buf head;       /* of the response, when its body comes in pieces */
-	struct buf body;       /* what came of it */
+	LIST_ENTRY(peer) link;     /* of `idle` or `others` */
+	struct httpc *client;      /* borrowed */
+	struct loop_io *io;        /* owned */
+	struct call *call;         /* borrowed; in PEER_BUSY, until it is answered */
+	struct loop_wait wait;     /* connecting or idle */
+	struct loop_job job;       /* frees; before that, asks the source */
+	struct sendq_item leaving; /* a request, in PEER_BUSY */
+	struct buf out;  /* of the request: what the socket did not take at once */
+	struct buf in;   /* what came and cannot be taken yet */
+	struct buf head; /* of the response, when its body comes in pieces */
+	struct buf body; /* what came of it */
 	struct http_body decoder;
 	size_t scanned; /* of the head, by the parser */
 	int fd;

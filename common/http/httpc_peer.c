@@ -18,6 +18,7 @@ enum {
 
 static void on_io(void *arg, unsigned ready);
 static void on_job(struct loop_job *job);
+static void on_left(struct sendq_item *item, ssize_t taken, str rest);
 static void flush(struct peer *p);
 static void receive(struct peer *p);
 static void feed(struct peer *p, str bytes);
@@ -41,6 +42,7 @@ peer_connect(struct httpc *c)
 	p->fd = fd;
 	p->state = PEER_CONNECTING;
 	p->job.run = on_job;
+	p->leaving = (struct sendq_item){ .cb = on_left, .fd = fd };
 	p->io = loop_io_new(c->loop, fd, LOOP_ANSWERS, on_io, p);
 	LIST_INSERT_HEAD(&c->others, p, link);
 	c->conn_count++;
@@ -76,6 +78,7 @@ enter(struct peer *p, enum peer_state state)
 	case PEER_CLOSED:
 		*(p->tunnel ? &c->tunnel_count : &c->conn_count) -= 1;
 		loop_io_want(p->io, 0);
+		sendq_drop(loop_sendq(c->loop), &p->leaving);
 		loop_defer(c->loop, &p->job);
 		break;
 	case PEER_CONNECTING: UNREACHABLE();
@@ -225,6 +228,29 @@ send_some(struct peer *p, str bytes)
 	return n;
 }
 
+/* Of a request that was given to be sent, `rest` was not. */
+static void
+tried(struct peer *p, str rest)
+{
+	if (rest.n == 0)
+		return;
+	buf_add_str(&p->out, rest);
+	comes_in_pieces(p);
+}
+
+static void
+on_left(struct sendq_item *item, ssize_t taken, str rest)
+{
+	struct peer *p = CONTAINER_OF(item, struct peer, leaving);
+
+	if (taken < 0) {
+		httpc_broken(p);
+		return;
+	}
+	p->sent_any |= taken > 0;
+	tried(p, rest);
+}
+
 void
 peer_send(struct peer *p, struct call *call)
 {
@@ -234,15 +260,15 @@ peer_send(struct peer *p, struct call *call)
 	ASSERT(p->state == PEER_IDLE);
 	enter(p, PEER_BUSY);
 	p->call = call;
+	if (call->request.source == NULL &&
+	    sendq_put(loop_sendq(p->client->loop), &p->leaving, bytes))
+		return;
 	n = send_some(p, bytes);
 	if (n < 0) {
 		httpc_broken(p);
 		return;
 	}
-	if ((size_t)n < bytes.n) {
-		buf_add(&p->out, bytes.p + n, bytes.n - (size_t)n);
-		comes_in_pieces(p);
-	}
+	tried(p, (str){ bytes.p + n, bytes.n - (size_t)n });
 	if (call->request.source != NULL && call->request.upgrade.n == 0)
 		upload_begin(p);
 }
@@ -305,7 +331,9 @@ receive(struct peer *p)
 		return;
 	if (n == HTTPC_SCRATCH)
 		comes_in_pieces(p); /* there may be more */
-	if (n > 0) {
+	if (p->leaving.queued) {
+		httpc_broken(p); /* not an answer: its request has not left */
+	} else if (n > 0) {
 		p->heard = true;
 		feed(p, (str){ scratch, (size_t)n });
 	} else if (n == 0 && p->has_head && p->decoder.framing == HTTP_BODY_UNTIL_CLOSE) {

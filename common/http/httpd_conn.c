@@ -31,6 +31,7 @@ static void feed(struct conn *c, str bytes);
 static void pass_on(struct conn *c, str bytes);
 static void flush(struct conn *c);
 static void flush_stream(struct conn *c);
+static void on_left(struct sendq_item *item, ssize_t taken, str rest);
 static void sent(struct conn *c);
 static void destroy(struct conn *c);
 
@@ -63,6 +64,7 @@ conn_new(struct httpd *httpd, const struct arrival *arrival)
 	c->proxied = arrival->proxied;
 	c->shakes = arrival->tls;
 	c->job.run = on_job;
+	c->leaving = (struct sendq_item){ .cb = on_left, .fd = arrival->fd };
 	c->io = loop_io_new(httpd->worker->loop, arrival->fd, LOOP_REQUESTS, on_io, c);
 	wire_init(&c->wire, arrival->fd);
 	net_text(&arrival->from, c->peer);
@@ -105,6 +107,7 @@ conn_close(struct conn *c)
 	if (state == CONN_CLOSED)
 		return;
 	c->x = NULL;
+	sendq_hurry(loop_sendq(c->httpd->worker->loop), &c->leaving);
 	if (state == CONN_IDLE)
 		wire_leave(&c->wire);
 	if (state == CONN_OPEN)
@@ -328,22 +331,45 @@ conn_send(struct conn *c, str bytes)
 	return (size_t)n;
 }
 
+/* Of an answer that was given to be sent, `rest` was not. */
+static void
+tried(struct conn *c, str rest)
+{
+	if (rest.n == 0) {
+		sent(c);
+	} else {
+		buf_add_str(&c->out, rest);
+		conn_enter(c, CONN_WRITE);
+	}
+}
+
+static void
+on_left(struct sendq_item *item, ssize_t taken, str rest)
+{
+	struct conn *c = CONTAINER_OF(item, struct conn, leaving);
+
+	if (taken < 0) {
+		conn_close(c);
+		return;
+	}
+	c->sent += (uint64_t)taken;
+	tried(c, rest);
+}
+
 void
 conn_answer(struct conn *c, str bytes, bool last)
 {
+	struct sendq *q = loop_sendq(c->httpd->worker->loop);
 	size_t n;
 
 	c->x = NULL;
 	c->last = last;
-	n = conn_send(c, bytes);
-	if (c->state == CONN_CLOSED)
+	if (c->state == CONN_BUSY && c->wire.tls == NULL &&
+	    sendq_put(q, &c->leaving, bytes))
 		return;
-	if (n == bytes.n) {
-		sent(c);
-	} else {
-		buf_add(&c->out, bytes.p + n, bytes.n - n);
-		conn_enter(c, CONN_WRITE);
-	}
+	n = conn_send(c, bytes);
+	if (c->state != CONN_CLOSED)
+		tried(c, (str){ bytes.p + n, bytes.n - n });
 }
 
 static void

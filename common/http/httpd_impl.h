@@ -35,6 +35,7 @@
 #include <stdatomic.h>
 
 #include "app/metrics.h"
+#include "app/sendq.h"
 #include "base/buf.h"
 #include "http/httpd.h"
 #include "http/net.h"
@@ -91,7 +92,8 @@ enum conn_state {
 	CONN_HEAD,   /* a part of a head is in `in` */
 	CONN_BODY,   /* its exchange collects the body */
 	CONN_FLOW,   /* its exchange's steps are under way while the body comes */
-	CONN_BUSY,   /* its exchange's steps are under way */
+	CONN_BUSY,   /* its exchange's steps are under way, or the answer is in the loop's
+		      * queue */
 	CONN_WRITE,  /* the rest of an answer is in `out` */
 	CONN_STREAM, /* its exchange writes pieces into `out` */
 	CONN_H2,     /* speaks HTTP/2, whatever its requests do */
@@ -119,12 +121,13 @@ struct conn {
 	struct exchange *x;        /* borrowed; from CONN_BODY to CONN_STREAM */
 	struct h2 *h2;             /* owned; once it speaks HTTP/2 */
 	struct loop_wait wait;
-	struct loop_job job;     /* goes on with `in`, sends pieces, or frees */
-	struct buf in;           /* of an incomplete head, or pipelined */
-	struct buf out;          /* of an answer that the client was slow to take */
-	size_t scanned;          /* of the head, by the parser */
-	size_t lingered;         /* bytes thrown away */
-	uint64_t received, sent; /* bytes */
+	struct loop_job job;       /* goes on with `in`, sends pieces, or frees */
+	struct sendq_item leaving; /* an answer, in CONN_BUSY */
+	struct buf in;             /* of an incomplete head, or pipelined */
+	struct buf out;            /* of an answer that the client was slow to take */
+	size_t scanned;            /* of the head, by the parser */
+	size_t lingered;           /* bytes thrown away */
+	uint64_t received, sent;   /* bytes */
 	struct pace pace;
 	struct wire wire;
 	enum conn_state state;

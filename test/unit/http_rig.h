@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ rig_init(struct rig *rig)
 		.write_timeout_us = 5000000,
 		.access_log = 0,
 	};
+	signal(SIGPIPE, SIG_IGN); /* as app_run does, for sendq.h */
 	rig->worker.loop = loop_new();
 }
 

@@ -280,6 +280,7 @@ init(void **state)
 	(void)state;
 	log_init("test", LOG_ERROR);
 	pending = order = 0;
+	signal(SIGPIPE, SIG_IGN); /* as app_run does, for sendq.h */
 	loop = loop_new();
 	server_bind();
 	return 0;

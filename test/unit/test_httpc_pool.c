@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/eventfd.h>
 
 #include "http_up.h"
 
@@ -244,6 +245,60 @@ test_half_a_response(void **state)
 	}
 }
 
+/* Says the second thing when it is told to, not when it is asked. */
+static atomic_int unasked; /* 1: say it, 2: it was said */
+
+static void
+speaks_unasked(int fd, int n)
+{
+	next_request(fd);
+	put(fd, OK5);
+	if (n == 0) {
+		while (unasked != 1)
+			usleep(100);
+		put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+		unasked = 2;
+	}
+	polite(fd, n);
+}
+
+static struct result in_this_turn;
+
+static void
+ask_now(void *arg, unsigned ready)
+{
+	(void)ready;
+	loop_io_want(*(struct loop_io **)arg, 0);
+	begin(&in_this_turn, &post);
+}
+
+/* What comes in the turn in which a request is made is not the answer to it: the request
+ * has not left, and goes to another connection. */
+static void
+test_bytes_before_the_request_has_left(void **state)
+{
+	(void)state;
+	struct result r;
+	struct loop_io *io;
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	server_start(speaks_unasked);
+	connect_with(2);
+	assert_int_equal(ask(&r, &get), ERR_OK);
+	unasked = 0;
+	io = loop_io_new(loop, fd, LOOP_ANSWERS, ask_now, &io);
+	loop_io_want(io, LOOP_READ); /* is ready first, and so called first */
+	unasked = 1;
+	while (unasked != 2)
+		usleep(100);
+	loop_run(loop);
+	assert_int_equal(in_this_turn.err, ERR_OK);
+	assert_string_equal(in_this_turn.body, "hello");
+	assert_int_equal(server.accepted, 2);
+	loop_io_free(io);
+	close(fd);
+}
+
 static void
 answers_once(int fd, int n)
 {
@@ -252,7 +307,6 @@ answers_once(int fd, int n)
 	put(fd, OK5);
 }
 
-/* The server's end of an idle connection is seen before the next request. */
 /* A call that is sent again waits in the queue like any other, also until its time is
  * over: here the server completes no further connection. */
 static void
@@ -287,6 +341,7 @@ test_stale_connection_and_no_other(void **state)
 		close(fillers[i]);
 }
 
+/* The server's end of an idle connection is seen before the next request. */
 static void
 test_closed_while_idle(void **state)
 {
@@ -420,6 +475,8 @@ main(void)
 		    test_stale_connection_and_no_other, init, fini),
 		cmocka_unit_test_setup_teardown(test_fresh_connection_dies, init, fini),
 		cmocka_unit_test_setup_teardown(test_half_a_response, init, fini),
+		cmocka_unit_test_setup_teardown(
+		    test_bytes_before_the_request_has_left, init, fini),
 		cmocka_unit_test_setup_teardown(test_closed_while_idle, init, fini),
 		cmocka_unit_test_setup_teardown(test_idle_timeout, init, fini),
 		cmocka_unit_test_setup_teardown(test_early_answer, init, fini),

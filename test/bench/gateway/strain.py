@@ -146,7 +146,7 @@ class _Attackers:
 
     COUNT = 2000
     PAUSE = 0.5  # seconds between two bytes of one socket
-    STEPS = 50  # in a pause: all at once they would stop the load, which has the same cores
+    STEPS = 500  # in a pause: all at once they would stop the load, which has the same cores
     BEGINNINGS = (
         b"GET / HTTP/1.1\r\nHost: bench\r\nX-Slow: ",
         b"POST /api/v1/orders HTTP/1.1\r\nHost: bench\r\nContent-Length: 60000\r\n\r\n",
