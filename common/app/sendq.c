@@ -196,7 +196,7 @@ submit(struct sendq *q)
 	struct iocb iocbs[ITEMS], *requests[ITEMS];
 	size_t count = prepare(q, iocbs, requests), done = 0;
 
-	while (done < count && count - done > 1 && has_aio(q)) {
+	while (count - done > 1 && has_aio(q)) {
 		long n =
 		    syscall(SYS_io_submit, q->aio, (long)(count - done), requests + done);
 
