@@ -11,10 +11,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/gather.h"
 #include "app/log.h"
 
 enum {
@@ -32,9 +34,10 @@ struct sendq {
 	str messages[ITEMS];             /* in `room` */
 	ssize_t taken[ITEMS];            /* bytes; below 0: -errno */
 	char *room;                      /* owned; NULL until the first message */
-	aio_context_t aio;               /* owned; 0: not there */
-	bool alone;                      /* there is no aio to be had */
-	bool telling;                    /* callbacks are under way */
+	struct gather gather;
+	aio_context_t aio; /* owned; 0: not there */
+	bool alone;        /* there is no aio to be had */
+	bool telling;      /* callbacks are under way */
 };
 
 static void on_job(struct loop_job *job);
@@ -48,6 +51,7 @@ sendq_new(struct loop *loop)
 
 	q->loop = loop;
 	q->job.run = on_job;
+	gather_init(&q->gather);
 	return q;
 }
 
@@ -190,13 +194,23 @@ reap(struct sendq *q, size_t count)
 		q->taken[events[i].data] = (ssize_t)events[i].res;
 }
 
+/* Times that others got the processor although this thread had more to do. */
+static long
+waits(void)
+{
+	struct rusage usage;
+
+	ASSERT(getrusage(RUSAGE_THREAD, &usage) == 0);
+	return usage.ru_nivcsw;
+}
+
 static void
 submit(struct sendq *q)
 {
 	struct iocb iocbs[ITEMS], *requests[ITEMS];
 	size_t count = prepare(q, iocbs, requests), done = 0;
 
-	while (count - done > 1 && has_aio(q)) {
+	while (q->gather.together && count - done > 1 && has_aio(q)) {
 		long n =
 		    syscall(SYS_io_submit, q->aio, (long)(count - done), requests + done);
 
@@ -210,4 +224,5 @@ submit(struct sendq *q)
 
 		q->taken[i] = send_alone(q->items[i]->fd, q->messages[i]);
 	}
+	gather_sent(&q->gather, count, waits);
 }

@@ -5,7 +5,8 @@
  * before send returns: with many connections there is a switch of processes for every few
  * messages (docs/decisions/011-sends.md). io_submit(2) takes writes to many sockets and
  * ends before anybody else runs. Where it is not to be had (a sandbox, another kernel),
- * the messages leave one by one, at the end of the turn all the same.
+ * or brings nothing (gather.h), the messages leave one by one, at the end of the turn all
+ * the same.
  *
  * Not for bytes that wait for a slow reader, nor for what a socket may only get part of:
  * such a connection sends by itself.

@@ -89,6 +89,19 @@ take_head(int fd)
 	return true;
 }
 
+/* The last bytes may come in several pieces. */
+static void
+keep_tail(const char *bytes, size_t n)
+{
+	enum {
+		TAIL = sizeof(seen.tail) - 1
+	};
+	size_t more = n < TAIL ? n : TAIL;
+
+	memmove(seen.tail, seen.tail + more, TAIL - more);
+	memcpy(seen.tail + TAIL - more, bytes + n - more, more);
+}
+
 /* Reads on up to `size` bytes, or to the end. */
 static void
 take(int fd, size_t size)
@@ -104,8 +117,7 @@ take(int fd, size_t size)
 		if (n <= 0)
 			return;
 		seen.body += (size_t)n;
-		if (n >= 7)
-			memcpy(seen.tail, bytes + n - 7, 7);
+		keep_tail(bytes, (size_t)n);
 	}
 	seen.whole = true;
 }
