@@ -40,7 +40,8 @@ enum {
 	STACK_SIZE = 256 * 1024, /* of a worker; the deepest library call needs 64 KB */
 	ARENAS = 2,              /* of malloc; its default, 8 per core, costs memory */
 	DEFAULT_WORKERS_MAX = 8,
-	STOP_US = 2000000, /* for the threads to end after the drain */
+	STOP_US = 5000000, /* for the threads to end after the drain; a producer may take
+			    * 1.6 s */
 };
 
 /* One worker and what the app needs to run it. */

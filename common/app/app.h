@@ -15,7 +15,7 @@
  *            └─ desc->stop
  *
  * A drain that takes longer than ONRUSH_DRAIN_MS is cut short: the loops end, and a
- * process whose threads do not end within two more seconds exits without them. A second
+ * process whose threads do not end within five more seconds exits without them. A second
  * signal ends the process at once. app_main raises the limit of open files to the hard
  * limit and ignores SIGPIPE.
  */

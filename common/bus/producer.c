@@ -26,7 +26,7 @@
 #include "bus/probe.h"
 
 enum {
-	FREE_WAIT_US = 800000, /* twice in the two seconds in which a thread must end */
+	FREE_WAIT_US = 800000, /* twice while a thread may end (app.c) */
 };
 
 struct sent {

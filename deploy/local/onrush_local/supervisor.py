@@ -45,7 +45,7 @@ class Job:
             "startsecs=1",
             "startretries=10",
             f"stopsignal={self.stop_signal}",
-            "stopwaitsecs=15",
+            "stopwaitsecs=20",
             "stdout_logfile=NONE",
             "stderr_logfile=NONE",
         ]
