@@ -5,6 +5,8 @@ import threading
 import time
 from collections import Counter
 
+from api.lines import until
+
 
 def ask(port, path="/a", address="127.0.0.1", method="GET", **headers):
     """(status, headers, body) of one call, from this address."""
@@ -20,7 +22,13 @@ def ask(port, path="/a", address="127.0.0.1", method="GET", **headers):
         connection.close()
 
 
-def until_refused(port, path="/a", most=200, **options):
+def ask_in_line(*arguments, **options):
+    """The same where a pass is needed, once it is known where the line stands: a busy machine
+    may have let the numbers grow old."""
+    return until(lambda: (answer := ask(*arguments, **options))[0] != 503 and answer)
+
+
+def until_refused(port, path="/a", most=200, ask=ask, **options):
     """How many calls were answered 200 before one was refused, and that refusal."""
     for count in range(most):
         status, headers, body = ask(port, path, **options)

@@ -16,6 +16,11 @@ def until(condition, seconds=20):
     return value
 
 
+def patient(call, *words, **options):
+    """The answer. A busy machine may have let a line's numbers grow old: then once more."""
+    return until(lambda: (answer := call(*words, **options)).status != 503 and answer)
+
+
 class Line:
     """One line of a queue service, as a client and as its operator."""
 
@@ -30,8 +35,7 @@ class Line:
         return self.world.client("queue").get(f"/queue/serving?line={self.number}")
 
     def serving(self):
-        """The numbers. A busy machine may have let them grow old: then once more."""
-        return until(lambda: (a := self.serving_answer()).status == 200 and a).data
+        return patient(self.serving_answer).data
 
     def change(self, **settings):
         answer = self.world.admin("queue").call(
@@ -43,6 +47,10 @@ class Line:
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def take(self, user, token=None):
+        return patient(self.take_once, user, token)
+
+    def take_once(self, user, token=None):
+        """For who wants to be refused."""
         return self.world.client("queue").call(
             "POST", "/queue/tokens", {"userId": user, "line": self.number}, self._headers(token)
         )
@@ -53,14 +61,15 @@ class Line:
 
     def status(self, user, token=None):
         path = f"/queue/tokens/status/{user}?line={self.number}"
-        return self.world.client("queue").call("GET", path, None, self._headers(token))
+        return patient(self.world.client("queue").call, "GET", path, None, self._headers(token))
 
     def revoke(self, user):
         path = f"/admin/queue/lines/{self.number}/revoke"
-        return self.world.admin("queue").post(path, {"userId": user})
+        return patient(self.world.admin("queue").post, path, {"userId": user})
 
     def leave(self, user):
-        return self.world.client("queue").call("DELETE", f"/queue/tokens/{user}?line={self.number}")
+        path = f"/queue/tokens/{user}?line={self.number}"
+        return patient(self.world.client("queue").delete, path)
 
     def active(self, users):
         return [u for u in users if self.status(u).data["status"] == "ACTIVE"]

@@ -11,13 +11,13 @@ TOPIC, GROUP = "PAYMENT_REQUESTED", "PAYMENT"
 
 def account(world, user, amount):
     """An account with this balance, as if it had been opened with it."""
-    world.sql("insert into orders.balances values (%s, %s)", [user, amount])
-    if amount > 0:
-        world.sql(
-            "insert into orders.transfers (transfer_id, debit, credit, amount, kind, balance)"
-            " values (gen_random_uuid(), 0, %s, %s, 'OPENING', %s)",
-            [user, amount, amount],
-        )
+    world.sql(  # one statement, because a keeper may look
+        "with opened as (insert into orders.balances values (%(user)s, %(amount)s))"
+        " insert into orders.transfers (transfer_id, debit, credit, amount, kind, balance)"
+        " select gen_random_uuid(), 0, %(user)s, %(amount)s, 'OPENING', %(amount)s"
+        " where %(amount)s > 0",
+        {"user": user, "amount": amount},
+    )
 
 
 def product(world, product_id, price=1000, stock=10):

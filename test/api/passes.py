@@ -10,7 +10,7 @@ import secrets
 from contextlib import contextmanager
 
 from api.fake_service import FakeService
-from api.lines import until
+from api.lines import patient, until
 
 
 def b64(data):
@@ -56,9 +56,14 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"} if token is not None else {}
 
 
-def enter(world, token, path="/concerts", name="gateway", **headers):
+def enter_once(world, token, path="/concerts", name="gateway", **headers):
     """What the shop says to who shows this pass; None: nothing is shown."""
     return world.client(name).get(path, headers=bearer(token) | headers)
+
+
+def enter(*arguments, **options):
+    """The same once it is known where the line stands."""
+    return patient(enter_once, *arguments, **options)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import pytest
 from api.coupons import instant, wait_until
 from api.description import ROOT, AsyncApi, Judge, OpenApi, load, walk
 from api.kafka_log import Log
+from api.keepers import metric
+from api.lines import patient
 from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -177,6 +179,10 @@ def test_every_topic_is_described_and_no_other(world):
 
 # --- the programs ----------------------------------------------------------------------
 
+# The keeper looks at the books once, before they are written in here, and then in ten minutes,
+# the most that the gateway takes, whose checks have a setting of the same name.
+CHECKED_ONCE = {"ONRUSH_CHECK_MS": 600_000}
+
 
 def coupons(api):
     """A campaign's life, and every way to look at it."""
@@ -268,6 +274,7 @@ def balances(api, world):
     api.call("chargeBalance", {"amount": 0.5}, expect="BAD_PARAMETER", userId=1)
     api.call("chargePoints", {"userId": 2, "amount": 1000})
     api.call("chargePoints", b"{", expect="BAD_JSON")
+    wait_until(lambda: metric(world, 'onrush_keeper_runs_total{job="checks"}') == 1)
     world.sql("update orders.balances set amount = 1000000000000000 where user_id = 3")
     api.call("chargePoints", {"userId": 3, "amount": 1}, expect="BALANCE_LIMIT")
     api.call("readBalance", userId=1)
@@ -420,14 +427,15 @@ def queue(api):
     api.call("changeLine", {"rate": 5}, expect="LINE_NOT_FOUND", line=9)
     api.call("listLines")
     api.call("changeLine", {"activeMs": 1000}, line=0)
+    get = api.world.client("queue").get
     path = f"/queue/tokens/status/{HUGE}"
-    wait_until(lambda: api.world.client("queue").get(path).data["status"] == "EXPIRED")
+    wait_until(lambda: patient(get, path).data["status"] == "EXPIRED")
     api.call("readEvents", userId=HUGE)  # says so and ends
     api.call("readEvents", expect="TOKEN_NOT_FOUND", userId=9)
     api.call("leaveLine", userId=HUGE)
     api.call("leaveLine", expect="TOKEN_NOT_FOUND", userId=HUGE)
     api.call("changeLine", {"mode": "closed"}, line=0)
-    wait_until(lambda: api.world.client("queue").get("/queue/serving").data["mode"] == "closed")
+    wait_until(lambda: patient(get, "/queue/serving").data["mode"] == "closed")
     api.call("takeToken", {"userId": 5}, expect="LINE_CLOSED")
 
 
@@ -444,7 +452,7 @@ def everyone(api):
 
 
 def test_answers_are_as_described(world):
-    world.start(*PROGRAMS)
+    world.start(*PROGRAMS, **CHECKED_ONCE)
     api = OpenApi(world)
     coupons(api)
     products(api)
@@ -469,7 +477,7 @@ def told(world, channel):
 
 def test_records_are_as_described(world):
     world.expect_error("put aside")
-    world.start(*PROGRAMS)
+    world.start(*PROGRAMS, **CHECKED_ONCE)
     api = OpenApi(world)
     coupons(api)
     products(api)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 from api.fake_service import FakeService, response
+from api.lines import until
 
 # Every path of the contract: method and path at the gateway, service, path there.
 ROUTES = [
@@ -308,8 +309,10 @@ def test_connections_are_bounded_and_requests_wait(gateway):
         time.sleep(0.01)
         return response(200, request.body)
 
-    client, service = gateway(slowly, ONRUSH_UPSTREAM_CONNS=4, ONRUSH_WORKERS=2)
-    with ThreadPoolExecutor(50) as pool:
+    client, service = gateway(
+        slowly, ONRUSH_UPSTREAM_CONNS=4, ONRUSH_UPSTREAM_QUEUE_MS=5000, ONRUSH_WORKERS=2
+    )
+    with ThreadPoolExecutor(8) as pool:
         bodies = [str(i).encode() for i in range(300)]
         answers = list(pool.map(lambda b: client.post("/api/v1/coupons", b), bodies))
     assert [a.body for a in answers] == bodies
@@ -325,12 +328,19 @@ def test_a_full_queue_refuses_at_once(gateway, release):
         ONRUSH_UPSTREAM_QUEUE_MS=5000,
     )
     with ThreadPoolExecutor(20) as pool:
-        calls = [pool.submit(client.post, "/api/v1/coupons", {"n": i}) for i in range(20)]
-        refused = [call.result() for call in itertools.islice(as_completed(calls, 4), 15)]
+
+        def ask(numbers):
+            return [pool.submit(client.post, "/api/v1/coupons", {"n": n}) for n in numbers]
+
+        first = ask(range(2))
+        # Calls for which a connection is being opened would be waiting, too.
+        until(lambda: len(service.requests) == 2)
+        more = ask(range(2, 20))
+        refused = [call.result() for call in itertools.islice(as_completed(more, 30), 15)]
         assert {(a.status, a.error) for a in refused} == {(503, "OVERLOADED")}
         assert all("coupon" in a.json["message"] for a in refused)
         release.set()
-        assert sorted(call.result().status for call in calls) == [200] * 5 + [503] * 15
+        assert sorted(call.result().status for call in first + more) == [200] * 5 + [503] * 15
     assert len(service.requests) == 5
 
 

@@ -181,7 +181,8 @@ def test_many_who_ask_at_once_are_all_answered(operator, routes):
         answers = list(pool.map(lambda _: client.post("/admin/reload"), range(60)))
     versions = [a.data["version"] for a in answers]
     assert all(v >= 2 for v in versions)
-    assert client.get("/admin/summary").data["routesVersion"] == max(versions)
+    # Who asked while a reload began may be answered by it, and has another begin.
+    assert client.get("/admin/summary").data["routesVersion"] >= max(versions)
 
 
 def test_who_asks_twice_is_told_of_the_second_file(world, operator, routes):

@@ -265,10 +265,10 @@ def test_a_body_that_breaks_off_is_no_request(world, before, framing, how):
 )
 def test_bad_chunks_in_the_middle(before, bad):
     seen = []
-    before(broken(seen))
+    service = before(broken(seen))
     client = before.client()
     client.send(head("Transfer-Encoding: chunked") + chunk(b"x" * 2 * WHOLE))
-    time.sleep(0.05)
+    until(lambda: service.connections == 1)
     client.send(bad + head("Content-Length: 0"))
     status, headers, _ = client.answer()
     assert (status, headers["connection"]) == (400, "close")
@@ -399,22 +399,27 @@ def test_a_service_that_hangs_with_the_body_in_its_hands(before):
 
 def test_the_time_of_the_upload_is_not_the_services(before):
     """A client that is slower than the route's deadline, but not too slow."""
-    before(answer_all, deadline_ms=300)
+    before(answer_all, deadline_ms=2500)
     client = before.client()
-    client.send(head(f"Content-Length: {10 * WHOLE}"))
-    for _ in range(10):
+    client.send(head(f"Content-Length: {10 * WHOLE}") + b"x" * WHOLE)
+    for _ in range(9):
+        time.sleep(0.3)
         client.send(b"x" * WHOLE)
-        time.sleep(0.06)
     assert client.answer()[2] == b"%d" % (10 * WHOLE)
 
 
 def test_many_at_once(before):
-    before(answer_all, ONRUSH_UPSTREAM_CONNS=4)
+    before(answer_all, ONRUSH_UPSTREAM_CONNS=4, ONRUSH_UPSTREAM_QUEUE_MS=5000)
     clients = [before.client() for _ in range(20)]
     for client in clients:
         data = head(f"Content-Length: {MB}") + b"x" * MB
         threading.Thread(target=client.send, args=(data,), daemon=True).start()
     assert {client.answer()[2] for client in clients} == {b"%d" % MB}
+
+
+def is_listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_drain_waits_for_an_upload(world, before):
@@ -424,7 +429,7 @@ def test_a_drain_waits_for_an_upload(world, before):
     until(lambda: calls(world, "answered") >= 0)
     stopped = threading.Thread(target=world.stop, args=("gateway",))
     stopped.start()
-    time.sleep(0.2)
+    until(lambda: not is_listening(world.port("gateway")))
     client.send(b"x" * (LONG - 2 * WHOLE))
     status, headers, body = client.answer()
     assert (status, headers["connection"], body) == (200, "close", b"%d" % LONG)

@@ -138,7 +138,11 @@ def test_a_200_is_the_answer_to_its_own_request(before):
     """Whatever became of the connections that the requests before used."""
     storm = Storm()
     port, _ = before(
-        storm.behave, ONRUSH_UPSTREAM_CONNS=16, ONRUSH_UPSTREAM_RESPONSE_MS=200, ONRUSH_WORKERS=2
+        storm.behave,
+        ONRUSH_UPSTREAM_CONNS=16,
+        ONRUSH_UPSTREAM_RESPONSE_MS=200,
+        ONRUSH_BREAKER_FAILURES=1000000,  # a service at rest would answer nothing
+        ONRUSH_WORKERS=2,
     )
     numbers = range(1, 3001)
     answers = crowd(port, map(_ask, numbers), 64)
@@ -159,7 +163,7 @@ def test_services_that_hang_hold_up_nobody_else(before, world):
         release.wait(20)
         return good(request)
 
-    port, _ = before(hang, ONRUSH_UPSTREAM_CONNS=8, ONRUSH_WORKERS=1)
+    port, _ = before(hang, ONRUSH_UPSTREAM_CONNS=8, ONRUSH_UPSTREAM_QUEUE_MS=5000, ONRUSH_WORKERS=1)
     waiting = []
     thread = threading.Thread(
         target=lambda: waiting.extend(
@@ -179,7 +183,7 @@ def test_services_that_hang_hold_up_nobody_else(before, world):
 def test_a_service_that_dies_and_comes_back(world):
     """Killed with requests under way: they fail, and those that come later do not."""
     with FakeService(world.port("reservation")):
-        world.start("gateway", ONRUSH_UPSTREAM_RESPONSE_MS=2000)
+        world.start("gateway")
         port = world.port("gateway")
         died = threading.Event()
 
@@ -326,7 +330,10 @@ def test_clients_that_leave_cost_the_others_nothing(before, world):
         time.sleep(0.02)
         return good(request)
 
-    port, _ = before(slowly, ONRUSH_UPSTREAM_CONNS=8, ONRUSH_WORKERS=1)
+    # Fewer connections than clients that leave in either way: none may be lost with them.
+    port, _ = before(
+        slowly, ONRUSH_UPSTREAM_CONNS=64, ONRUSH_UPSTREAM_QUEUE_MS=5000, ONRUSH_WORKERS=1
+    )
     for number in range(200):
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(_ask(number))

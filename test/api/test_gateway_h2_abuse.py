@@ -238,7 +238,7 @@ def test_a_body_that_does_not_end_in_time_is_answered_so(world, gateway):
 
 
 def test_idle_connections_are_closed_with_goaway(gateway):
-    client = gateway(ONRUSH_IDLE_TIMEOUT_MS=300)()
+    client = gateway(ONRUSH_IDLE_TIMEOUT_MS=1500)()
     assert client.get().status == 200
     assert client.until_closed() == ErrorCodes.NO_ERROR
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from api.coupons import wait_until
 from api.fake_service import FakeService
-from api.limits import Crowd, ask, until_refused
+from api.limits import Crowd, ask, ask_in_line, until_refused
 from api.lines import UNLIMITED, Line
 from api.passes import bearer, served
 from api.test_routes_file import document, reload, route
@@ -83,8 +83,10 @@ def test_each_address_has_its_own_bucket(limits):
 def test_a_limit_per_route_counts_all_who_call_what_names_it(limits):
     class_ = {"shop": {"per": "route", **SLOW}}
     port = limits.start(class_, route("/a", limit="shop"), route("/b", limit="shop"), route("/c"))
-    until_refused(port, "/a")
-    assert ask(port, "/b", address="127.0.0.2")[0] == 429
+    began = time.monotonic()
+    first, *_ = until_refused(port, "/a")
+    second, *_ = until_refused(port, "/b", address="127.0.0.2")
+    assert within(first + second, began, **SLOW)
     assert ask(port, "/c")[0] == 200
 
 
@@ -130,13 +132,15 @@ def test_a_user_has_one_bucket_wherever_the_calls_come_from(limits, world):
     port = limits.start(user, route("/a", **guarded), route("/b", **guarded), ONRUSH_PASSES="on")
     line = Line(world, 1, maxActive=5, **UNLIMITED)
     one, other = (bearer(served(line, user)) for user in (42, 43))
-    _, status, headers, body = until_refused(port, **one)
+    began = time.monotonic()
+    first, status, headers, body = until_refused(port, ask=ask_in_line, **one)
     assert (status, headers["ratelimit"]) == (429, '"buying";r=0;t=1')
     assert "1 per second are taken of one user" in json.loads(body)["message"]
-    assert ask(port, "/b", address="127.0.0.2", **one)[0] == 429
-    assert ask(port, **other)[0] == 200
+    second, *_ = until_refused(port, "/b", ask=ask_in_line, address="127.0.0.2", **one)
+    assert within(first + second, began, **SLOW)
+    assert ask_in_line(port, **other)[0] == 200
     # Who shows no pass is told that, and takes nothing from anybody.
-    assert ask(port)[0] == 401
+    assert ask_in_line(port)[0] == 401
 
 
 def test_who_is_not_known_does_not_count_as_a_user(limits):
@@ -172,22 +176,40 @@ def test_the_workers_of_a_gateway_count_together(limits):
     assert crowd.counts[429] > crowd.granted
 
 
-def start_two(limits, world):
-    limits.start(
-        ROUTE,
-        names=("gateway", "gateway-1"),
-        ONRUSH_WORKERS=2,
-        ONRUSH_REDIS_URL=world.redis_url,
-    )
-    for name in ("gateway", "gateway-1"):
+TWO = ("gateway", "gateway-1")
+
+
+def wait_until_shared(world):
+    for name in TWO:
         wait_until(lambda name=name: world.client(name).metrics()[SHARED] == 2)
+
+
+def start_two(limits, world):
+    limits.start(ROUTE, names=TWO, ONRUSH_WORKERS=2, ONRUSH_REDIS_URL=world.redis_url)
+    wait_until_shared(world)
     return world.port("gateway"), world.port("gateway-1")
 
 
+def losses(world):
+    """How often one of the two could not ask Redis: it waits 100 ms for an answer."""
+    said = [record["msg"] for name in TWO for record in world.logs(name)]
+    return sum("Redis connection lost" in message for message in said)
+
+
+def crowd_while_shared(world, ports):
+    """A crowd of four seconds. One in which a busy Redis was lost does not count."""
+    for _ in range(5):
+        before = losses(world)
+        wait_until_shared(world)
+        with Crowd(*ports) as crowd:
+            time.sleep(4)
+        if losses(world) == before:
+            return crowd
+    raise AssertionError("Redis is lost again and again")
+
+
 def test_two_gateways_share_one_limit(limits, world):
-    ports = start_two(limits, world)
-    with Crowd(*ports) as crowd:
-        time.sleep(4)
+    crowd = crowd_while_shared(world, start_two(limits, world))
     assert BURST <= crowd.granted <= bound(RATE, BURST, crowd.seconds, 4)
     assert crowd.counts[429] > crowd.granted
     # A bucket that is full again is not kept.
@@ -213,8 +235,7 @@ def test_redis_dies_and_each_gateway_counts_for_itself(limits, make_world, tmp_p
             world.redis.kill()
             time.sleep(2)
             world.redis.start()
-            for name in ("gateway", "gateway-1"):
-                wait_until(lambda name=name: world.client(name).metrics()[SHARED] == 2)
+            wait_until_shared(world)
             time.sleep(1)
         # Twice the rate at most for all of the time, and three changes of who counts.
         most = bound(2 * RATE, BURST, crowd.seconds, 4) + 2 * 4 * BURST

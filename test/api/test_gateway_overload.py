@@ -13,6 +13,7 @@ from api.fake_service import FakeService, response
 from api.limits import Crowd, ask
 from api.test_routes_file import document, route
 
+UNDER_WAY = "onrush_http_requests_under_way"
 LIMIT = 'onrush_gateway_upstream_limit{upstream="a"}'
 QUEUED = 'onrush_gateway_upstream_queued_calls{upstream="a"}'
 REFUSED = 'onrush_gateway_upstream_refused_total{{upstream="a",priority="{}"}}'
@@ -75,7 +76,8 @@ def test_who_is_more_important_is_served_first(service, world):
         wait_until(lambda: service.now == 1)
         for i, name in enumerate(("low", "normal", "high")):
             calls += [pool.submit(ask, port, f"/{name}") for _ in range(3)]
-            wait_until(lambda n=3 * (i + 1): metric(world, QUEUED) == n)
+            # These wait; besides, one is at the service and one asks for the metrics.
+            wait_until(lambda n=3 * (i + 1): metric(world, UNDER_WAY) == n + 2)
         service.free.set()
         assert [call.result()[0] for call in calls] == [200] * 10
     assert service.order == ["/normal"] + ["/high"] * 3 + ["/normal"] * 3 + ["/low"] * 3
@@ -112,8 +114,12 @@ def test_a_service_that_takes_long_is_given_less(service, world):
     service.seconds = 0.3
     with Crowd(*[port] * 8, path="/normal"):
         wait_until(lambda: metric(world, LIMIT) == 8, seconds=60)
+        # Of the time before, 32 at most are on their way to the service.
+        before = len(service.order)
+        wait_until(lambda: len(service.order) >= before + 32)
         wait_until(lambda: service.now <= 8)
-        service.most = 0
+        with service.lock:
+            service.most = 0
         before = len(service.order)
         wait_until(lambda: len(service.order) > before + 50)
         assert service.most <= 8
@@ -128,7 +134,7 @@ def test_without_a_target_the_number_is_fixed(service, world):
     )
     service.seconds = 0.1
     with Crowd(*[port] * 4, path="/normal"):
-        wait_until(lambda: len(service.order) > 300)
+        wait_until(lambda: len(service.order) > 300, seconds=60)
     assert service.most == 8
     assert metric(world, LIMIT) == 8
 
@@ -141,7 +147,9 @@ def test_lower_priorities_are_refused_first(service, world):
         # Two of the four places would be enough for the important ones.
         crowds = {"high": stack.enter_context(Crowd(port, path="/high"))}
         crowds["low"] = stack.enter_context(Crowd(*[port] * 6, path="/low"))
-        wait_until(lambda: crowds["low"].counts[503] > 200 and crowds["high"].granted > 100)
+        wait_until(
+            lambda: crowds["low"].counts[503] > 200 and crowds["high"].granted > 100, seconds=60
+        )
     refused = {name: metric(world, REFUSED.format(name)) for name in PRIORITIES}
     share = {name: crowd.counts[503] / crowd.counts.total() for name, crowd in crowds.items()}
     assert set(crowds["low"].counts) <= {200, 503}

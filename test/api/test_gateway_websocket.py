@@ -172,12 +172,19 @@ def test_a_client_that_leaves(before):
 
 def test_silence_ends_it(world, before):
     service = before(ONRUSH_TUNNEL_IDLE_MS=300)
+    last = time.monotonic()
     client = before.client().opened()
     for _ in range(5):  # what passes starts the time again
+        sent = time.monotonic()
         client.send(b"x")
-        assert client.read() == (2, b"x")
+        if (seen := client.read()) != (2, b"x"):
+            break  # a busy machine may be silent by itself
+        last = sent
         time.sleep(0.1)
-    assert client.read() == (CLOSE, b"\x03\xe9")
+    else:
+        seen = client.read()
+    assert seen == (CLOSE, b"\x03\xe9")
+    assert time.monotonic() - last >= 0.3
     assert client.read() is None
     until(lambda: service.open == 0)
     assert metric(world, "onrush_gateway_tunnels_idle_total") == 1

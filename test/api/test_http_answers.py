@@ -15,7 +15,7 @@ NEXT = b"/api/v1/coupons/2"
 @pytest.fixture(scope="module")
 def gateway(module_world):
     with FakeService(module_world.port("coupon")) as service:
-        module_world.start("gateway", ONRUSH_UPSTREAM_RESPONSE_MS=1000, ONRUSH_WORKERS=1)
+        module_world.start("gateway", ONRUSH_WORKERS=1)
         yield module_world.port("gateway"), service
 
 

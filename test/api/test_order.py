@@ -8,6 +8,8 @@ import uuid
 import pytest
 from api.coupons import ask, campaign, wait_until
 from api.orders import account, balance, check_truths, product, status, stock
+from api.patience import decided
+from api.rankings import ranked, was_told
 
 PROGRAMS = ("order", "payment-worker")
 
@@ -321,14 +323,22 @@ def test_others_are_told_of_it(shop):
 
 
 def test_the_ranking_goes_down(shop):
-    redis = shop.redis_client()
-    order_id = placed(shop, 1, {1: 2})
-    settled(shop, order_id)
-    wait_until(lambda: redis.keys("rank:sell:*"))
-    (key,) = redis.keys("rank:sell:*")
-    assert redis.zscore(key, "1") == 2
-    assert cancel(shop, order_id).status == 200
-    wait_until(lambda: redis.zscore(key, "1") == 0)
+    product(shop, 9, price=1, stock=1000)
+    orders = []
+
+    def goes_up():
+        for order_id in [placed(shop, 1, {9: 2}) for _ in range(3)]:
+            assert settled(shop, order_id)[0] == "COMPLETED"
+            orders.append(order_id)
+        return was_told(shop)
+
+    def goes_down():
+        assert cancel(shop, orders.pop()).status == 200
+        return was_told(shop)
+
+    for changes in (goes_up, goes_down):
+        wait_until(changes)
+        assert list(ranked(shop).values()) == [2 * len(orders)]
 
 
 def test_cancel_twice(shop):
@@ -370,8 +380,8 @@ def test_cancelled_while_it_is_being_paid(shop):
     product(shop, 9, price=100, stock=1000)
 
     def place_and_cancel(_):
-        order_id = placed(shop, 3, {9: 1})
-        return cancel(shop, order_id).status
+        order_id = decided(buy, shop, 3, {9: 1}).data["orderId"]
+        return decided(cancel, shop, order_id).status
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert set(pool.map(place_and_cancel, range(100))) == {200}

@@ -2,7 +2,8 @@
 
 import pytest
 from api.fake_service import FakeService
-from api.lines import UNLIMITED, Line, until
+from api.lines import UNLIMITED, Line, patient
+from api.passes import enter, served
 from harness.engines import ROOT
 
 PAGES = {
@@ -83,32 +84,31 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 def test_a_browser_without_a_pass_is_sent_to_the_line(world):
     world.start("queue", "gateway")
-    sent = world.client().get("/concerts?page=2", headers=BROWSER)
+    sent = enter(world, None, "/concerts?page=2", **BROWSER)
     assert (sent.status, sent.body) == (303, b"")
     assert sent.headers["location"] == "/waiting-room?line=0&to=%2Fconcerts%3Fpage%3D2"
-    assert world.client().get("/concerts").error == "PASS_MISSING"
-    assert world.client().post("/concerts/reserve-seat", {}, headers=BROWSER).status == 401
+    assert enter(world, None).error == "PASS_MISSING"
+    reserve = patient(world.client().post, "/concerts/reserve-seat", {}, headers=BROWSER)
+    assert reserve.status == 401
 
 
 def test_a_cookie_is_a_pass_for_looking(world):
     with FakeService(world.port("reservation")) as shop:
         world.start("queue", "gateway")
         line = Line(world, 1, maxActive=1, **UNLIMITED)
-        token = line.take(7).data["token"]
-        until(lambda: line.status(7).data["status"] == "ACTIVE")
+        token = served(line, 7)
         cookie = {"Cookie": f"theme=dark; onrush_pass={token}"}
-        client = world.client()
-        assert client.get("/concerts", headers=cookie).status == 200
+        assert enter(world, None, **cookie).status == 200
         request = shop.requests[0]
         assert (request.header("cookie"), request.header("x-onrush-user")) == (None, "7")
         # A call that changes something needs the header: other sites can send a cookie.
-        assert client.post("/concerts/reserve-seat", {}, headers=cookie).error == "PASS_MISSING"
+        reserve = patient(world.client().post, "/concerts/reserve-seat", {}, headers=cookie)
+        assert reserve.error == "PASS_MISSING"
         forged = {"Cookie": f"onrush_pass={token[:-4]}AAAA"}
-        assert client.get("/concerts", headers=forged).error == "PASS_INVALID"
+        assert enter(world, None, **forged).error == "PASS_INVALID"
         # The header is what counts when there are both.
-        both = forged | {"Authorization": f"Bearer {token}"}
-        assert client.get("/concerts", headers=both).status == 200
+        assert enter(world, token, **forged).status == 200
         waits = line.take(8).data["token"]
-        answer = client.get("/concerts", headers={"Cookie": f"onrush_pass={waits}"} | BROWSER)
+        answer = enter(world, None, Cookie=f"onrush_pass={waits}", **BROWSER)
         assert answer.headers["location"] == "/waiting-room?line=1&to=%2Fconcerts"
         assert len(shop.requests) == 2

@@ -9,8 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from api.fake_service import FakeService
-from api.lines import UNLIMITED, Line, claims, until
-from api.passes import Keys, assert_refused, bearer, enter, new_key, open_shop, served
+from api.lines import UNLIMITED, Line, claims, patient, until
+from api.passes import (
+    Keys,
+    assert_refused,
+    bearer,
+    enter,
+    enter_once,
+    new_key,
+    open_shop,
+    served,
+)
 
 FAR = 4_000_000_000  # expires
 
@@ -113,8 +122,8 @@ def test_without_numbers_nobody_is_let_in(shop, how):
         shop.kill("queue")
     else:
         os.kill(shop["queue"].pid, signal.SIGSTOP)
-    until(lambda: enter(shop, token).status == 503)
-    answer = enter(shop, token)
+    until(lambda: enter_once(shop, token).status == 503)
+    answer = enter_once(shop, token)
     assert_refused(answer, 503, "DEPENDENCY_UNAVAILABLE")
     assert "retry-after" in answer.headers and "place in it is kept" in answer.json["message"]
     # What can be told without the line still is.
@@ -131,9 +140,9 @@ def test_a_gateway_that_starts_before_the_queue(world):
     with FakeService(world.port("reservation")):
         world.start("gateway")
         token = Keys(world).sign({"exp": FAR, "line": 0, "num": 1, "sub": "7"})
-        assert enter(world, token).status == 503
+        assert enter_once(world, token).status == 503
         world.start("queue")
-        world.client("queue").post("/queue/tokens", {"userId": 7})
+        assert patient(world.client("queue").post, "/queue/tokens", {"userId": 7}).status == 200
         until(lambda: enter(world, token).status == 200)
 
 
@@ -152,18 +161,22 @@ def test_redis_is_wiped_and_who_has_a_pass_goes_on(shop):
         assert_refused(enter(shop, tokens[user]), 403, "NOT_YET_SERVED")
     assert_refused(enter(shop, newcomer), 403, "NOT_YET_SERVED")
     leave = "/queue/tokens/2?line=1"
-    assert shop.client("queue").delete(leave, headers=bearer(tokens[2])).status == 200
+    left = patient(shop.client("queue").delete, leave, headers=bearer(tokens[2]))
+    assert left.status == 200
     until(lambda: enter(shop, tokens[5]).status == 200)
     assert_refused(enter(shop, newcomer), 403, "NOT_YET_SERVED")
 
 
 # --- who does something --------------------------------------------------------------------
 
+# Gateways tell once a second whom they have seen, and a busy machine tells it late.
+RULE_MS = 5000
+
 
 @pytest.mark.parametrize("rule", ["noShowMs", "idleMs"])
 def test_who_is_in_the_shop_is_neither_missing_nor_idle(shop, rule):
     """Only the gateway sees them: they ask the queue service nothing any more."""
-    line = Line(shop, 1, maxActive=2, rate=-1, **({"noShowMs": -1} | {rule: 2000}))
+    line = Line(shop, 1, maxActive=2, rate=-1, **({"noShowMs": -1} | {rule: RULE_MS}))
     tokens = {user: line.take(user).data["token"] for user in (1, 2, 3)}
     until(lambda: line.serving()["serving"] == 2)
 
@@ -173,7 +186,7 @@ def test_who_is_in_the_shop_is_neither_missing_nor_idle(shop, rule):
 
     until(busy_until_3_is_served)  # because 2 did nothing
     assert_refused(enter(shop, tokens[2]), 403, "PASS_OVER")
-    end = time.monotonic() + 6
+    end = time.monotonic() + 3 + RULE_MS / 1000
     while time.monotonic() < end:
         assert enter(shop, tokens[1]).status == 200
         assert enter(shop, tokens[3]).status == 200
@@ -191,9 +204,9 @@ def test_what_a_gateway_tells_is_checked(world):
         ("x", {"seenFrom": 0, "seen": "AA"}, "BAD_PARAMETER"),
         ("77", {"seenFrom": 0, "seen": "AA"}, "LINE_NOT_FOUND"),
     ):
-        assert client.post(f"/internal/lines/{line}/seen", body).error == error, body
+        assert patient(client.post, f"/internal/lines/{line}/seen", body).error == error, body
     # Places that nobody has are nobody's.
-    told = client.post("/internal/lines/0/seen", {"seenFrom": 0, "seen": "_____w"})
+    told = patient(client.post, "/internal/lines/0/seen", {"seenFrom": 0, "seen": "_____w"})
     assert told.data["line"] == 0 and told.data["serving"] == 0
 
 
@@ -219,9 +232,14 @@ class Visitor:
         self.last = began
         return True
 
-    def visit(self, stays):
+    def come_in(self):
+        """Its pass, once it opens. A time that ran out unused, on a busy machine, is followed
+        by another one."""
         token = self.line.take(self.user).data["token"]
-        until(lambda: self.enter(token), 60)
+        return self.enter(token) and token
+
+    def visit(self, stays):
+        token = until(self.come_in, 60)
         end = time.monotonic() + stays
         while time.monotonic() < end and self.enter(token):
             pass
@@ -265,6 +283,11 @@ def test_never_more_inside_than_may_be(world, workers):
     assert 1 < overlaps(visitors) <= limit
 
 
+def unknowns(queue):
+    """How often a queue service could not tell something."""
+    return sum(n for name, n in queue.metrics().items() if name.endswith(',code="5xx"}'))
+
+
 def test_another_queue_service_is_asked_when_one_is_gone(world):
     with FakeService(world.port("reservation")):
         world.start("queue", "queue-1")
@@ -276,8 +299,12 @@ def test_another_queue_service_is_asked_when_one_is_gone(world):
         for gone, other in (("queue", "queue-1"), ("queue-1", "queue")):
             numbers = world.client(other)
             until(lambda n=numbers: n.get("/queue/serving?line=1").status == 200)
+            before = unknowns(numbers)
             world.kill(gone)
             end = time.monotonic() + 3
             while time.monotonic() < end:
-                assert enter(world, token).status == 200, gone
+                status = enter_once(world, token).status
+                # The other one may not know by itself, on a busy machine.
+                assert status == 200 or (status == 503 and unknowns(numbers) > before), gone
+            assert enter(world, token).status == 200
             world.start(gone)

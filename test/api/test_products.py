@@ -223,8 +223,8 @@ def test_the_best_of_three_days(shop, redis, source):
     shop.admin("order").post("/admin/products/20/stop")
     expected = [(19, 20), (18, 19), (17, 18), (16, 17), (15, 16), (22, 15), (14, 15), (13, 14)]
     expected = sorted([*expected, (12, 13), (11, 12)], key=lambda p: (-p[1], p[0]))
+    wait_until(lambda: refreshed_from(shop, source))
     assert ranks(shop) == expected
-    assert refreshes(shop, source) == 1
     first = shop.client("order").get("/products/ranks").data["products"][0]
     assert first == {"id": 19, "name": "product 19", "price": 19, "sold": 20}
     check_truths_but_sales(shop)
@@ -241,8 +241,8 @@ def test_one_that_is_good_on_one_day_only_counts_on_all(shop):
     for i in range(1, 152):
         product(shop, i)
         sold(shop, i, *((1000, 1, 1) if i == 1 else (1, 100 + i, 2)))
+    wait_until(lambda: refreshed_from(shop, "redis"))
     assert ranks(shop)[0] == (1, 1002)
-    assert refreshes(shop, "redis") == 1
 
 
 def test_as_many_as_the_setting_says(world):

@@ -6,20 +6,28 @@ import threading
 from contextlib import contextmanager, suppress
 
 import pytest
-from api.lines import UNLIMITED, Line, until
+from api.lines import UNLIMITED, Line, patient, until
 
 
 class Stream:
     """A client of GET /queue/events: reads in a thread, keeps all it was sent."""
 
     def __init__(self, world, user, line=1, name="queue", headers=None):
-        self.connection = http.client.HTTPConnection("127.0.0.1", world.port(name), timeout=60)
-        self.connection.request("GET", f"/queue/events/{user}?line={line}", headers=headers or {})
-        self.socket = self.connection.sock
-        self.response = self.connection.getresponse()
+        path = f"/queue/events/{user}?line={line}"
+        self.response = patient(self._connect, world.port(name), path, headers or {})
         self.blocks, self.ended = [], threading.Event()
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
+
+    def _connect(self, port, path, headers):
+        """The answer, of which more may come."""
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.connection.request("GET", path, headers=headers)
+        self.socket = self.connection.sock
+        response = self.connection.getresponse()
+        if response.status == 503:
+            self.connection.close()
+        return response
 
     def _read(self):
         block = []
@@ -116,11 +124,11 @@ def test_each_position_near_the_front_and_what_concerns_all(queue):
 
 
 def test_who_is_unknown_gets_no_stream(queue):
-    client = queue.client("queue")
+    get = queue.client("queue").get
     Line(queue, 1)
-    assert client.get("/queue/events/7?line=1").error == "TOKEN_NOT_FOUND"
-    assert client.get("/queue/events/7?line=9").error == "LINE_NOT_FOUND"
-    assert client.get("/queue/events/0?line=1").error == "BAD_PARAMETER"
+    assert patient(get, "/queue/events/7?line=1").error == "TOKEN_NOT_FOUND"
+    assert patient(get, "/queue/events/7?line=9").error == "LINE_NOT_FOUND"
+    assert patient(get, "/queue/events/0?line=1").error == "BAD_PARAMETER"
 
 
 def test_the_last_event_id_is_harmless(queue):

@@ -82,8 +82,8 @@ def test_nobody_is_served_when_the_operator_says_that_all_is_sold(world):
     token = line.take(1).data
     assert token["soldOut"] is False
     line.change(soldOut=True, maxActive=10)
-    for answer in (line.take(1), line.status(1), line.serving_answer()):
-        assert answer.data["soldOut"] is True
+    for told in (line.take(1).data, line.status(1).data, line.serving()):
+        assert told["soldOut"] is True
     assert line.status(1).data["status"] == "WAITING"
     line.change(soldOut=False)
     until(lambda: line.status(1).data["status"] == "ACTIVE")

@@ -233,7 +233,7 @@ def test_a_server_that_cannot_be_found_changes_nothing(world, gateway, routes):
 def test_requests_under_way_keep_their_routes(world, gateway, routes, services):
     over = threading.Event()
     services["a"].behave = lambda _: over.wait(20) and response(200, b"of before")
-    client = gateway(document(route("/x"), **both(world)), ONRUSH_WORKERS=1)
+    client = gateway(document(route("/x", deadline_ms=30000), **both(world)), ONRUSH_WORKERS=1)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(client.get, "/x")
         wait_until(lambda: services["a"].requests)

@@ -44,15 +44,19 @@ test_commits_while_idle(void **state)
 	struct consumer *c = support_consumer(topic, group, "");
 	struct message m[BATCH];
 	struct topic_lag lag;
+	int64_t until_us;
 	char err[256];
 
 	(void)state;
 	support_fill(support_brokers(), topic, 1, 0, 5);
 	support_read(c, 0, 4);
-	assert_int_equal(consumer_poll(c, m, BATCH, 1 * SEC), 0);
-	assert_int_equal(topics_lag(support_brokers(), group, topic, &lag, 1, 5 * SEC,
-			     err, sizeof(err)),
-	    1);
+	until_us = clock_mono_us() + 15 * SEC;
+	do {
+		assert_int_equal(consumer_poll(c, m, BATCH, 100 * MS), 0);
+		assert_int_equal(topics_lag(support_brokers(), group, topic, &lag, 1,
+				     5 * SEC, err, sizeof(err)),
+		    1);
+	} while (lag.committed != 5 && clock_mono_us() < until_us);
 	assert_int_equal(lag.committed, 5);
 	assert_int_equal(lag.high, 5);
 	consumer_free(c);
@@ -104,11 +108,11 @@ test_retry_backs_off(void **state)
 		assert_true(n >= 1);
 		assert_int_equal(support_number(&m[0]), 0);
 		assert_int_equal(m[0].attempts, attempts);
-		consumer_retry(c, m, n, ERR_UNAVAILABLE);
 		start_us = clock_mono_us();
+		consumer_retry(c, m, n, ERR_UNAVAILABLE);
 		n = support_poll(c, m, BATCH, 10 * SEC);
 		waited_us = clock_mono_us() - start_us;
-		assert_in_range(waited_us, least_us, least_us * 3 / 2 + 1 * SEC);
+		assert_in_range(waited_us, least_us, least_us * 3 / 2 + 5 * SEC);
 		least_us *= 2;
 	}
 	consumer_ack(c, m, n);
@@ -246,13 +250,13 @@ test_nobody_there(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_int_equal(consumer_poll(c, m, 1, 200 * MS), 0);
-	assert_in_range(clock_mono_us() - start_us, 195 * MS, 1 * SEC);
+	assert_in_range(clock_mono_us() - start_us, 195 * MS, 5 * SEC);
 	assert_in_range(consumer_last_poll_us(c), start_us, clock_mono_us());
 	assert_int_equal(consumer_assigned(c), -1);
 	assert_int_equal(consumer_lag(c), -1);
 	start_us = clock_mono_us();
 	consumer_free(c);
-	assert_true(clock_mono_us() - start_us < 5500 * MS);
+	assert_true(clock_mono_us() - start_us < 10 * SEC);
 }
 
 static void

@@ -82,7 +82,7 @@ test_not_delivered(void **state)
 	struct producer *p = new_producer("127.0.0.1:1", 300 * MS);
 
 	(void)state;
-	assert_int_equal(dlq_send(p, "t", &letter, ERR_POISON, "why", "test", 5 * SEC),
+	assert_int_equal(dlq_send(p, "t", &letter, ERR_POISON, "why", "test", 15 * SEC),
 	    ERR_UNAVAILABLE);
 	producer_free(p);
 }
@@ -91,14 +91,15 @@ test_not_delivered(void **state)
 static void
 test_too_late(void **state)
 {
-	struct producer *p = new_producer("127.0.0.1:1", 500 * MS);
+	/* librdkafka looks once a second: this is seen after two. */
+	struct producer *p = new_producer("127.0.0.1:1", 1900 * MS);
 
 	(void)state;
 	assert_int_equal(dlq_send(p, "t", &letter, ERR_POISON, "why", "test", 50 * MS),
 	    ERR_UNKNOWN_OUTCOME);
 	assert_int_equal(dlq_send(p, "t", &letter, ERR_POISON, "why", "test", 50 * MS),
 	    ERR_OVERLOAD); /* the first one still fills the queue */
-	assert_true(producer_flush(p, 3 * SEC));
+	assert_true(producer_flush(p, 15 * SEC));
 	producer_free(p);
 }
 

@@ -205,16 +205,16 @@ test_topic_comes_and_goes(void **state)
 	support_run_for(loop, 300 * MS);
 	assert_false(is_ready(&b));
 	support_topic_create(topic, 3);
-	assert_true(support_run_until(loop, is_ready, &b, 3 * SEC));
+	assert_true(support_run_until(loop, is_ready, &b, 15 * SEC));
 	reply(p, topic, inbox_partition(b.in), "me", 0);
 	assert_true(producer_flush(p, 10 * SEC));
 	b.want = 1;
 	assert_true(support_run_until(loop, has_all, &b, 5 * SEC));
 
 	support_topic_delete(topic);
-	assert_true(support_run_until(loop, is_lost, &b, 5 * SEC));
+	assert_true(support_run_until(loop, is_lost, &b, 15 * SEC));
 	support_topic_create(topic, 3);
-	assert_true(support_run_until(loop, is_ready, &b, 5 * SEC));
+	assert_true(support_run_until(loop, is_ready, &b, 15 * SEC));
 	producer_free(p); /* knows only the old one */
 	p = new_sender(support_brokers());
 	reply(p, topic, inbox_partition(b.in), "me", 1);

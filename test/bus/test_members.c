@@ -9,18 +9,24 @@
 
 #include "bus/consumer.h"
 
+/* Takes the batch as decided; how many that were. */
+static int
+decide(struct consumer *c, const struct message *m, size_t n, bool seen[2][1000])
+{
+	for (size_t i = 0; i < n; i++) {
+		assert_false(seen[m[i].partition][support_number(&m[i])]);
+		seen[m[i].partition][support_number(&m[i])] = true;
+	}
+	consumer_ack(c, m, n);
+	return (int)n;
+}
+
 /* Takes part of the batch as decided and gives the rest back. */
 static int
 decide_half(struct consumer *c, const struct message *m, size_t n, bool seen[2][1000])
 {
-	int fresh = 0;
+	int fresh = decide(c, m, n / 2, seen);
 
-	for (size_t i = 0; i < n / 2; i++) {
-		assert_false(seen[m[i].partition][support_number(&m[i])]);
-		seen[m[i].partition][support_number(&m[i])] = true;
-		fresh++;
-	}
-	consumer_ack(c, m, n / 2);
 	consumer_retry(c, m + n / 2, n - n / 2, ERR_UNAVAILABLE);
 	return fresh;
 }
@@ -34,6 +40,7 @@ test_revoke_during_work(void **state)
 	bool seen[2][1000] = { { false } };
 	struct message m[BATCH], other[1];
 	int left = 2000;
+	int64_t until_us;
 	size_t n;
 
 	(void)state;
@@ -45,18 +52,21 @@ test_revoke_during_work(void **state)
 	assert_int_equal(
 	    support_poll(c[1], other, 1, 2 * SEC), 0); /* c[0] holds a batch */
 	left -= decide_half(c[0], m, n, seen);
+	until_us = clock_mono_us() + 30 * SEC;
+	/* So slowly that there is work left when each has its partition. */
+	for (int turn = 0; consumer_assigned(c[0]) != 1 || consumer_assigned(c[1]) != 1;
+	     turn++) {
+		assert_true(clock_mono_us() < until_us);
+		n = consumer_poll(c[turn % 2], m, 1, 20 * MS);
+		left -= decide(c[turn % 2], m, n, seen);
+	}
+	assert_true(left > 0);
 	for (int turn = 0; left > 0 && turn < 5000; turn++) {
 		n = consumer_poll(c[turn % 2], m, 50, 5 * MS);
-		if (turn % 64 < 2) {
+		if (turn % 64 < 2)
 			left -= decide_half(c[turn % 2], m, n, seen);
-			continue;
-		}
-		for (size_t i = 0; i < n; i++) {
-			assert_false(seen[m[i].partition][support_number(&m[i])]);
-			seen[m[i].partition][support_number(&m[i])] = true;
-			left--;
-		}
-		consumer_ack(c[turn % 2], m, n);
+		else
+			left -= decide(c[turn % 2], m, n, seen);
 	}
 	assert_int_equal(left, 0);
 	assert_int_equal(consumer_assigned(c[0]), 1);
@@ -172,14 +182,14 @@ test_killed_static_member_comes_back(void **state)
 	start_us = clock_mono_us();
 	support_fill(support_brokers(), topic, 1, 10, 1);
 	c = support_consumer(topic, group, "member-0");
-	assert_true(support_poll(c, m, BATCH, 10 * SEC) > 0);
-	assert_true(clock_mono_us() - start_us < 5 * SEC);
+	assert_true(support_poll(c, m, BATCH, 15 * SEC) > 0);
+	assert_true(clock_mono_us() - start_us < 15 * SEC);
 	consumer_free(c);
 	/* And after an orderly end, too: no other member takes over meanwhile. */
 	start_us = clock_mono_us();
 	c = support_consumer(topic, group, "member-0");
-	assert_true(support_poll(c, m, BATCH, 10 * SEC) > 0);
-	assert_true(clock_mono_us() - start_us < 5 * SEC);
+	assert_true(support_poll(c, m, BATCH, 15 * SEC) > 0);
+	assert_true(clock_mono_us() - start_us < 15 * SEC);
 	consumer_free(c);
 }
 

@@ -15,8 +15,29 @@ import threading
 import time
 from collections import Counter
 
+CALLS = 20  # of one who judges how fast refusals are
+FAST_S = 0.5
 # What a client repeats: nothing came, or it is not known or not yet what became of it.
 AGAIN = {0, 202, 429, 502, 503, 504}
+
+
+def timed_calls(client, path, body):
+    """[(answer, seconds)] of one who asks several times beside a storm."""
+    calls = []
+    for _ in range(CALLS):
+        began = time.monotonic()
+        answer = client.post(path, body)
+        calls.append((answer, time.monotonic() - began))
+    return calls
+
+
+def check_refused(calls):
+    """Each was refused, and fast: what waits for a time-out is slow every time, while a busy
+    machine is so now and then."""
+    for answer, _ in calls:
+        assert answer.status == 503, answer
+        assert answer.headers["retry-after"]
+    assert min(took for _, took in calls) < FAST_S, "a refusal must be fast"
 
 
 class Storm:

@@ -18,7 +18,7 @@ from api.orders import (
     check_truths,
     product,
 )
-from chaos.storm import Storm
+from chaos.storm import Storm, check_refused, timed_calls
 
 USERS, PRODUCTS = range(1, 41), range(1, 11)
 OPENING = 10_000
@@ -26,8 +26,9 @@ WORKERS = ("payment-worker-0", "payment-worker-1", "payment-worker-2")
 KEEPERS = ("keeper-0", "keeper-1")
 SHOP = (*WORKERS, *KEEPERS, "coupon", "order", "gateway")
 OFTEN = {"ONRUSH_CHECK_MS": 500}  # only keepers know it
-# What is told while nothing is wrong: a cancellation may come too late.
-UNTROUBLED = {200, "ORDER_STATE_CONFLICT"}
+# What is told while nothing is wrong: a cancellation may come too late, and a worker of a busy
+# machine hold a lock for too long.
+UNTROUBLED = {200, "ORDER_STATE_CONFLICT", "TRY_AGAIN"}
 FACTS = ("ORDER_COMPLETED", "ORDER_FAILED", "ORDER_CANCELLED")
 
 
@@ -236,16 +237,11 @@ def test_postgresql_dies(make_world):
         goes_on(world, storm)
         world.pg.kill()
         time.sleep(1)
-        began = time.monotonic()
-        refused = world.client().post(
-            "/api/v1/orders", {"userId": 1, "products": [{"id": 1, "quantity": 1}]}
-        )
-        took = time.monotonic() - began
+        body = {"userId": 1, "products": [{"id": 1, "quantity": 1}]}
+        refused = timed_calls(world.client(), "/api/v1/orders", body)
         world.pg.start()
         goes_on(world, storm, 60)
-    assert refused.status == 503, refused
-    assert refused.headers["retry-after"]
-    assert took < 0.5, "a refusal must be fast"
+    check_refused(refused)
     check(world, storm)
 
 

@@ -12,10 +12,36 @@ OPEN = {"maxActive": 100_000, "rate": -1}
 # Where visitors are sent on to: any address of the same site.
 SHOP = "/queue/serving?line=0"
 
+# A busy machine may have let a line's numbers grow old, or an answer come too late.
+BUSY = (503, 504)
+
 
 def patient(call, *words):
-    """The answer. A busy machine may have let a line's numbers grow old: then once more."""
-    return until(lambda: (answer := call(*words)).status != 503 and answer)
+    """The answer of a machine that is not busy: else once more."""
+    return until(lambda: (answer := call(*words)).status not in BUSY and answer)
+
+
+def leave(client, path):
+    """Gives up a place. Who has to ask again may find that it is gone already."""
+    told = []
+    until(lambda: told.append(client.delete(path).status) or told[-1] not in BUSY)
+    assert told[-1] == 200 or (told[-1] == 404 and len(told) > 1), told
+
+
+def press_leave(visitor):
+    """The same in the tab that is looked at."""
+    page = visitor.page
+
+    def is_done():
+        page.get_by_role("button", name="Leave the line").click()
+        with page.expect_response(lambda r: r.request.method == "DELETE") as answer:
+            page.get_by_role("dialog").get_by_role("button", name="Leave the line").click()
+        if answer.value.status not in BUSY:
+            return True
+        visitor.expect("status of 404")
+        return False
+
+    until(is_done)
 
 
 class Line:

@@ -2,7 +2,7 @@
 holds, and what `onrush verify` makes of it.
 
 Clients do as the API asks: each request has an Idempotency-Key, and what was not decided
-(no answer, 202, 503, 504) is asked again with the same key.
+(no answer, 202, 503, 504, in progress) is asked again with the same key.
 """
 
 import json
@@ -54,8 +54,12 @@ def rush(port, users, connections, seconds=60):
         assert time.monotonic() < deadline, f"{users - len(told)} users were never told"
         waiting = [user for user in requests if user not in told]
         answers = crowd(port, (requests[user] for user in waiting), connections)
-        told |= {u: a for u, a in zip(waiting, answers, strict=True) if a[0] in FINAL}
+        told |= {u: a for u, a in zip(waiting, answers, strict=True) if is_final(*a)}
     return told
+
+
+def is_final(status, body):
+    return status in FINAL and body.get("error") != "REQUEST_IN_PROGRESS"
 
 
 @pytest.mark.parametrize(

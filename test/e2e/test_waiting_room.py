@@ -6,7 +6,7 @@ import time
 
 import pytest
 from api.lines import until
-from e2e.rooms import OPEN, ROOM, SHOP, Line
+from e2e.rooms import OPEN, ROOM, SHOP, Line, leave, press_leave
 
 
 def place(visitor):
@@ -141,7 +141,7 @@ def test_from_the_shop_to_the_line_and_back(world, chromium):
     assert json.loads(page.inner_text("body"))["data"] == {"concerts": []}
     page.reload()
     assert page.url.endswith("/concerts")
-    assert world.client().delete("/queue/tokens/7").status == 200
+    leave(world.client(), "/queue/tokens/7")
     until(lambda: page.reload() and ROOM in page.url)
     visitor.expect("404")
     visitor.sees("You have left the line")
@@ -274,8 +274,7 @@ def test_leaving_is_asked_about_and_told_to_the_other_tab(line, visit):
     page.get_by_role("button", name="Leave the line").click()
     page.get_by_role("dialog").get_by_role("button", name="Stay in line").click()
     assert line.status(2).status == 200
-    page.get_by_role("button", name="Leave the line").click()
-    page.get_by_role("dialog").get_by_role("button", name="Leave the line").click()
+    press_leave(visitor)
     visitor.sees("You have left the line")
     assert line.status(2).error == "TOKEN_NOT_FOUND"
     visitor.page = other
@@ -295,7 +294,7 @@ def test_who_left_elsewhere_is_told(line, visit):
     visitor.expect("404")
     page = visitor.open(line.room(1))
     visitor.sees("You are in line")
-    assert line.world.client().delete(f"/queue/tokens/1?line={line.number}").status == 200
+    leave(line.world.client(), f"/queue/tokens/1?line={line.number}")
     page.reload()
     visitor.sees("You have left the line")
 
@@ -360,13 +359,19 @@ def test_a_service_that_ends_has_its_visitors_come_again(world, chromium):
 def test_one_tab_of_a_browser_follows_the_line(line, visit):
     visitor = visit()
     followed = []
-    visitor.context.on("request", lambda r: "/queue/events/" in r.url and followed.append(r))
+
+    def on_response(response):
+        if "/queue/events/" in response.url and response.status == 200:
+            followed.append(response)
+
+    visitor.context.on("response", on_response)
     tabs = [visitor.open(line.room(1)) for _ in range(3)]
     for visitor.page in tabs:
         visitor.sees("You are in line")
     line.change(mode="closed")
     for visitor.page in tabs:
         visitor.sees("The line stands still")
+    until(lambda: visitor.page.evaluate("1") and followed)
     assert len(followed) == 1
 
 

@@ -141,7 +141,7 @@ def test_the_policy_stops_what_is_not_ours(line, visit):
     visitor = visit()
     page = visitor.open(line.room(1))
     visitor.sees("You are in line")
-    assert visitor.wrong == []
+    assert visitor.unexpected() == []
     page.evaluate(
         """() => {
              const style = document.createElement('style');

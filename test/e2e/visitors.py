@@ -65,7 +65,7 @@ class Visitor:
         self.wrong = []
         # For the icon the browser asks by itself; a busy machine may have let a line's
         # numbers grow old, and the page asks again.
-        self.expected = ["/favicon.ico", "status of 503"]
+        self.expected = ["/favicon.ico", "status of 50[34]"]
         self.page = None
 
     def _on_console(self, message):
@@ -101,7 +101,11 @@ class Visitor:
         found = Axe().run(self.page, options=options).response["violations"]
         return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
+    def unexpected(self):
+        """What was wrong with what was seen so far."""
+        return [w for w in self.wrong if not any(re.search(e, w) for e in self.expected)]
+
     def leave(self):
         """Closes the browser's window; what was wrong with what was seen."""
         self.context.close()
-        return [w for w in self.wrong if not any(re.search(e, w) for e in self.expected)]
+        return self.unexpected()

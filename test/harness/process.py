@@ -86,9 +86,14 @@ class Process:
         """The log so far, line by line."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
 
+    def whole_lines(self):
+        """Without one that is being written, which has no end yet."""
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return text.rpartition("\n")[0].split("\n")
+
     def records(self):
         """The log's JSON lines as dicts."""
-        return [json.loads(line) for line in self.lines() if line.startswith("{")]
+        return [json.loads(line) for line in self.whole_lines() if line.startswith("{")]
 
     def tail(self, count=40):
         return "\n".join(f"    {line}" for line in self.lines()[-count:])
@@ -96,10 +101,10 @@ class Process:
     def complaints(self, expected):
         """What is wrong with this process and its log. `expected` are patterns of error
         lines that the test provokes."""
-        wrong = []
-        if self.popen is not None and not self.alive() and not self.ended_by_test:
+        wrong, alive = [], self.popen is not None and self.alive()
+        if self.popen is not None and not alive and not self.ended_by_test:
             wrong.append(f"{self.name} died by itself (status {self.popen.returncode})")
-        for line in self.lines():
+        for line in filter(None, self.whole_lines() if alive else self.lines()):
             if FATAL.search(line) or not _is_expected(line, expected):
                 wrong.append(f"{self.name} wrote: {line}")
         return wrong

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "store/pgpool.h"
 
-#define TIMEOUT_US (CLOCK_US_PER_SEC)
+#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
 #define COUNT_T    "SELECT count(*) FROM t"
 #define OURS       " application_name = 'onrush-pool'"
 

@@ -31,7 +31,7 @@ set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
-	f->admin = redsync_new(test_redis_url(), 5 * CLOCK_US_PER_SEC);
+	f->admin = redsync_new(test_redis_url(), TIMEOUT_US);
 	say(f, "FLUSHALL");
 	f->loop = loop_new();
 	f->conf = (struct redis_conf){

@@ -8,7 +8,7 @@
 #include "store/redis.h"
 #include "store/redsync.h"
 
-#define TIMEOUT_US (200 * CLOCK_US_PER_MS)
+#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
 
 enum {
 	MAX_CALLS = 2000

@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 
+#define PATIENCE_US (30 * CLOCK_US_PER_SEC)
+
 struct peer {
 	char host[64]; /* "" : never answer */
 	int port;      /* of the server */
@@ -97,13 +99,27 @@ admin_i64(const char *sql)
 void
 admin_until(const char *sql, int64_t want)
 {
-	int64_t due_us = clock_mono_us() + 5 * CLOCK_US_PER_SEC;
+	int64_t due_us = clock_mono_us() + PATIENCE_US;
 
 	while (admin_i64(sql) != want) {
 		if (clock_mono_us() > due_us)
 			fail_msg("never became %lld: %s", (long long)want, sql);
 		poll(NULL, 0, 10);
 	}
+}
+
+void
+want_standby(void)
+{
+	admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+	admin("SELECT pg_reload_conf()");
+	admin_until("SELECT count(*) FROM pg_settings WHERE"
+		    " name = 'synchronous_standby_names' AND setting = 'nobody'",
+	    1);
+	/* It is the checkpointer that makes commits wait. It reads the settings before
+	 * each checkpoint, but may have been about to begin the first when they came. */
+	admin("CHECKPOINT");
+	admin("CHECKPOINT");
 }
 
 /* --- the loop ------------------------------------------------------------------------
@@ -146,7 +162,7 @@ watch(struct loop *loop, bool (*check)(void *arg), void *arg, int64_t us)
 void
 run_until(struct loop *loop, bool (*check)(void *arg), void *arg)
 {
-	if (!watch(loop, check, arg, 15 * CLOCK_US_PER_SEC))
+	if (!watch(loop, check, arg, PATIENCE_US))
 		fail_msg("it never happened");
 }
 
@@ -154,6 +170,13 @@ void
 run_for(struct loop *loop, int64_t us)
 {
 	watch(loop, NULL, NULL, us);
+}
+
+void
+run_jobs(struct loop *loop)
+{
+	loop_stop(loop);
+	loop_run(loop);
 }
 
 /* --- the peer ------------------------------------------------------------------------

@@ -65,14 +65,23 @@ statements_are_prepared_once(void **state)
 static void
 a_slow_statement_is_a_retry_and_the_next_go_on(void **state)
 {
+	/* Three quarters of TIMEOUT_US; a shorter limit saves waiting for it. */
+	static const struct pg_stmt check = { "check",
+		"SELECT 1 / (current_setting('statement_timeout') = '7500ms')::int" };
+	static const struct pg_stmt short_limit = { "short_limit",
+		"SET statement_timeout = 100" };
 	struct fixture *f = *state;
 	struct call *slow, *next;
 
 	f->conf.conns = 1;
 	open_pool(f);
+	exec(f, &check, NULL);
+	exec(f, &short_limit, NULL);
 	slow = exec_i64(f, &sleep_ms, 5000);
+	exec(f, &no_limit, NULL);
 	next = exec_insert(f, &insert, 1, "a");
 	finish(f);
+	assert_int_equal(f->calls[0].err, ERR_OK);
 	assert_int_equal(slow->err, ERR_CONFLICT_RETRY);
 	assert_int_equal(next->err, ERR_OK);
 }
@@ -113,7 +122,6 @@ large_values_go_both_ways(void **state)
 	struct pg_params p;
 
 	f->conf.conns = 1;
-	f->conf.timeout_us = 8 * CLOCK_US_PER_SEC;
 	open_pool(f);
 	memset(text, 'x', size);
 	pg_params_init(&p, f->arena);
@@ -164,24 +172,48 @@ queued_parameters_are_copies(void **state)
 	assert_int_equal(admin_i64("SELECT sum(id) FROM t WHERE note IS NULL"), 600);
 }
 
+static bool
+last_ended(void *arg)
+{
+	struct fixture *f = arg;
+
+	return f->calls[f->made - 1].err != ERR_COUNT;
+}
+
+/* Two wait in the queue. The first of them is sent then, but gets its lock only when the
+ * other one has been given up: it would end well if its deadline counted from then on. */
 static void
 what_waits_too_long_in_the_queue_was_not_executed(void **state)
 {
+	static const struct pg_stmt no_limits = { "no_limits",
+		"SELECT set_config('statement_timeout', '0', false),"
+		" set_config('lock_timeout', '0', false)" };
+	static const struct pg_stmt lock = { "lock", "SELECT pg_advisory_lock(1)" };
+	struct pgsync *holder = pgsync_new(test_pg_dsn(), "holder", TIMEOUT_US);
 	struct fixture *f = *state;
 
+	pgsync_queue(holder, &lock, NULL);
+	assert_int_equal(pgsync_run(holder), ERR_OK);
 	f->conf.conns = 1;
 	f->conf.max_in_flight = 1;
+	f->conf.timeout_us = 1500 * CLOCK_US_PER_MS;
 	open_pool(f);
-	exec(f, &no_limit, NULL);
+	exec(f, &no_limits, NULL);
 	finish(f);
-	exec_i64(f, &sleep_ms, 900);
-	exec_i64(f, &sleep_ms, 300);
+	exec_i64(f, &sleep_ms, 200);
+	exec(f, &lock, NULL);
 	exec_insert(f, &insert, 1, "a");
+	run_until(f->loop, last_ended, f);
+	pgsync_free(holder);
 	finish(f);
 	assert_int_equal(f->calls[1].err, ERR_OK);
 	assert_int_equal(f->calls[2].err, ERR_UNKNOWN_OUTCOME);
 	assert_int_equal(f->calls[3].err, ERR_UNAVAILABLE);
-	run_for(f->loop, 300000);
+	/* Had it been sent, then or now, the server would execute it before it ends. */
+	run_until(f->loop, all_up, f);
+	pgpool_free(f->pool);
+	f->pool = NULL;
+	admin_until("SELECT count(*) FROM pg_stat_activity WHERE" OURS, 0);
 	assert_int_equal(admin_i64(COUNT_T), 0);
 }
 

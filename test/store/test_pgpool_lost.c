@@ -13,14 +13,15 @@ a_missed_deadline_makes_all_that_was_sent_unknown(void **state)
 	int64_t begin_us;
 
 	f->conf.conns = 1;
+	f->conf.timeout_us = CLOCK_US_PER_SEC;
 	open_pool(f);
 	exec(f, &no_limit, NULL);
 	finish(f);
 	begin_us = clock_mono_us();
-	exec_i64(f, &sleep_ms, 5000);
+	exec_i64(f, &sleep_ms, 20000);
 	exec_insert(f, &insert, 1, "a");
 	finish(f);
-	assert_true(clock_mono_us() - begin_us < 2 * TIMEOUT_US);
+	assert_true(clock_mono_us() - begin_us < FOREVER_US);
 	assert_int_equal(f->calls[1].err, ERR_UNKNOWN_OUTCOME);
 	assert_int_equal(f->calls[2].err, ERR_UNKNOWN_OUTCOME);
 	exec(f, &one, NULL);
@@ -51,8 +52,8 @@ killed_backends_leave_unknown_and_come_back(void **state)
 	pthread_t thread;
 
 	open_pool(f);
-	exec_i64(f, &sleep_ms, 700);
-	exec_i64(f, &sleep_ms, 700);
+	exec_i64(f, &sleep_ms, 7000);
+	exec_i64(f, &sleep_ms, 7000);
 	exec_insert(f, &insert, 1, "a");
 	pthread_create(&thread, NULL, kill_sleepers, NULL);
 	finish(f);
@@ -66,6 +67,16 @@ killed_backends_leave_unknown_and_come_back(void **state)
 	assert_int_equal(f->calls[3].err, ERR_OK);
 }
 
+static bool
+one_up(void *arg)
+{
+	struct fixture *f = arg;
+	size_t conns, in_flight, queued;
+
+	pgpool_stats(f->pool, &conns, &in_flight, &queued);
+	return conns == 1;
+}
+
 static void
 one_lost_connection_leaves_the_other(void **state)
 {
@@ -73,7 +84,7 @@ one_lost_connection_leaves_the_other(void **state)
 
 	open_pool(f);
 	admin("SELECT pg_terminate_backend(min(pid)) FROM pg_stat_activity WHERE" OURS);
-	run_for(f->loop, 20000);
+	run_until(f->loop, one_up, f);
 	assert_true(pgpool_is_up(f->pool));
 	for (int i = 0; i < 10; i++)
 		exec_insert(f, &insert, i, NULL);
@@ -81,6 +92,14 @@ one_lost_connection_leaves_the_other(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(f->calls[i].err, ERR_OK);
 	run_until(f->loop, all_up, f);
+}
+
+static bool
+one_ended(void *arg)
+{
+	struct fixture *f = arg;
+
+	return f->ended >= 1;
 }
 
 /* As in a crash: kill -9 of a backend makes PostgreSQL drop all and recover. */
@@ -95,7 +114,7 @@ a_crashed_server_is_unavailable_and_comes_back(void **state)
 	open_pool(f);
 	for (int i = 0; i < 200; i++)
 		exec_insert(f, &insert, i, NULL);
-	run_for(f->loop, 5000);
+	run_until(f->loop, one_ended, f);
 	(void)!pgsync_script(pg,
 	    "DO $$ DECLARE p int; BEGIN SELECT min(pid) INTO p FROM pg_stat_activity"
 	    " WHERE" OURS "; EXECUTE format('COPY (SELECT 1) TO PROGRAM ''kill -9 %s''',"
@@ -134,11 +153,10 @@ without_a_server_the_answer_is_immediate(void **state)
 	f->conf.dsn = dsn;
 	f->pool = pgpool_new(f->loop, &f->conf);
 	for (int i = 0; i < 3; i++) {
-		int64_t begin_us = clock_mono_us();
-
 		exec(f, &one, NULL);
+		run_jobs(f->loop);
+		assert_int_equal(f->ended, f->made);
 		finish(f);
-		assert_true(clock_mono_us() - begin_us < 100000);
 		assert_int_equal(f->calls[i].err, ERR_UNAVAILABLE);
 	}
 	run_for(f->loop, 300000);
@@ -279,11 +297,7 @@ a_cut_standby_wait_is_unknown(void **state)
 
 	f->conf.conns = 1;
 	open_pool(f);
-	admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-	admin("SELECT pg_reload_conf()");
-	admin_until("SELECT count(*) FROM pg_settings WHERE"
-		    " name = 'synchronous_standby_names' AND setting = 'nobody'",
-	    1);
+	want_standby();
 	pthread_create(&thread, NULL, cancel_standby_wait, NULL);
 	exec(f, &one, NULL);
 	exec_insert(f, &insert, 1, "a");

@@ -81,7 +81,6 @@ many_large_commands_go_through(void **state)
 	char *text = xmalloc(size);
 	str argv[] = { STR("ECHO"), { text, size } };
 
-	f->conf.timeout_us = 5 * CLOCK_US_PER_SEC;
 	open_client(f);
 	memset(text, 'x', size);
 	for (int i = 0; i < 30; i++)

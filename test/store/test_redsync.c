@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "store/redsync.h"
 
-#define TIMEOUT_US (300 * CLOCK_US_PER_MS)
+#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
+#define SHORT_US   (300 * CLOCK_US_PER_MS) /* for who waits until it has passed */
+#define RETRY_US   (500 * CLOCK_US_PER_MS) /* redsync's, between two attempts */
 
 static void
 queue(struct redsync *r, const char *words)
@@ -42,12 +44,12 @@ tear_down(void **state)
 
 /* A client of a peer. */
 static struct redsync *
-client_of(struct peer *peer)
+client_of(struct peer *peer, int64_t timeout_us)
 {
 	char url[64];
 
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", peer_port(peer));
-	return redsync_new(url, TIMEOUT_US);
+	return redsync_new(url, timeout_us);
 }
 
 static void
@@ -109,22 +111,28 @@ static void
 a_missing_server_costs_nothing_for_a_while(void **state)
 {
 	struct peer *peer = peer_new(NULL, 0);
-	struct redsync *r = client_of(peer);
-	int64_t begin_us = clock_mono_us();
+	struct redsync *r = client_of(peer, SHORT_US);
+	int64_t begin_us = clock_mono_us(), least_us = INT64_MAX;
 
 	(void)state;
 	queue(r, "PING");
 	assert_int_equal(redsync_run(r), ERR_UNAVAILABLE); /* silent */
 	assert_null(redsync_reply(r, 0));
-	assert_true(clock_mono_us() - begin_us >= TIMEOUT_US);
-	assert_true(clock_mono_us() - begin_us < 2 * TIMEOUT_US);
-	begin_us = clock_mono_us();
+	assert_true(clock_mono_us() - begin_us >= SHORT_US);
+	assert_true(clock_mono_us() - begin_us < FOREVER_US);
 	for (int i = 0; i < 100; i++) {
+		int64_t start_us = clock_mono_us(), end_us;
+
 		queue(r, "PING");
 		assert_int_equal(redsync_run(r), ERR_UNAVAILABLE);
+		end_us = clock_mono_us();
+		if (end_us - start_us < least_us)
+			least_us = end_us - start_us;
+		/* Later it may try again. */
+		if (end_us < begin_us + SHORT_US + RETRY_US)
+			assert_true(peer_accepted(peer) <= 1);
 	}
-	assert_true(clock_mono_us() - begin_us < TIMEOUT_US / 3);
-	assert_int_equal(peer_accepted(peer), 1);
+	assert_true(least_us < CLOCK_US_PER_MS);
 	peer_free(peer);
 	redsync_free(r);
 }
@@ -142,7 +150,7 @@ a_server_that_comes_back_is_used_again(void **state)
 	redis_address(host, &port);
 	peer = peer_new(host, port);
 	peer_limit(peer, 0);
-	r = client_of(peer);
+	r = client_of(peer, TIMEOUT_US);
 	queue(r, "SET dropped 1");
 	assert_int_equal(redsync_run(r), ERR_UNAVAILABLE);
 	peer_limit(peer, -1);
@@ -150,7 +158,7 @@ a_server_that_comes_back_is_used_again(void **state)
 		queue(r, "EXISTS dropped");
 		if (redsync_run(r) == ERR_OK)
 			break;
-		assert_true(clock_mono_us() - begin_us < 2 * CLOCK_US_PER_SEC);
+		assert_true(clock_mono_us() - begin_us < FOREVER_US);
 		poll(NULL, 0, 10);
 	}
 	assert_int_equal(redis_i64(redsync_reply(r, 0)), 0);
@@ -169,7 +177,7 @@ a_server_that_is_no_redis_is_unavailable(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(greetings); i++) {
 		struct peer *peer = peer_new(NULL, 0);
-		struct redsync *r = client_of(peer);
+		struct redsync *r = client_of(peer, TIMEOUT_US);
 
 		peer_greet(peer, greetings[i]);
 		queue(r, "PING");
@@ -191,7 +199,7 @@ a_connection_may_end_at_every_byte(void **state)
 	redis_address(host, &port);
 	peer = peer_new(host, port);
 	while (err != ERR_OK) {
-		struct redsync *r = client_of(peer);
+		struct redsync *r = client_of(peer, TIMEOUT_US);
 
 		assert_true(limit < 200);
 		peer_limit(peer, limit++);

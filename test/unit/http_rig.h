@@ -65,6 +65,8 @@ ready_now(struct app *app UNUSED, const char **name)
 	return rig_ready;
 }
 
+static atomic_bool rig_let_go; /* rig_io that are held may end */
+
 /* --- the server ----------------------------------------------------------------------
  */
 
@@ -82,6 +84,7 @@ static inline void
 rig_init(struct rig *rig)
 {
 	*rig = (struct rig){ 0 };
+	rig_let_go = false;
 	rig->settings = (struct httpd_settings){
 		.listen = "127.0.0.1:0",
 		.listen_too = "",
@@ -201,12 +204,17 @@ rig_stop(struct rig *rig)
 /* --- a stand-in for I/O --------------------------------------------------------------
  */
 
+enum {
+	RIG_HELD = -1, /* us: as long as it is not let go */
+};
+
 static atomic_int rig_ios; /* under way */
 
 struct rig_io {
 	struct loop_timer *timer;
 	struct rq *rq;
 	enum err err;
+	bool held;
 };
 
 static inline void
@@ -216,13 +224,17 @@ rig_io_ended(void *arg)
 	struct rq *rq = io->rq;
 	enum err err = io->err;
 
+	if (io->held && !rig_let_go) {
+		loop_timer_set(io->timer, 1000);
+		return;
+	}
 	loop_timer_free(io->timer);
 	free(io);
 	rq_resume(rq, err);
 	rig_ios--;
 }
 
-/* An I/O that ends with err after so long. */
+/* An I/O that ends with err after so long, or RIG_HELD. */
 static inline MUST_USE rq_next
 rig_io(struct rq *rq, rq_step *next, int64_t after_us, enum err err)
 {
@@ -231,6 +243,7 @@ rig_io(struct rq *rq, rq_step *next, int64_t after_us, enum err err)
 	rig_ios++;
 	io->rq = rq;
 	io->err = err;
+	io->held = after_us == RIG_HELD;
 	io->timer = loop_timer_new(rq->worker->loop, rig_io_ended, io);
 	loop_timer_set(io->timer, after_us);
 	return rq_started(rq, next);

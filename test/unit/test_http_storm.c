@@ -207,7 +207,6 @@ test_servers_of_every_mood(void **state)
 	connect_with(8);
 	httpc_free(client);
 	conf.max_queue = CALLS;
-	conf.response_us = 100000;
 	client = httpc_new(loop, &conf);
 	for (int i = 0; i < CALLS; i++) {
 		begin(&r[i], dice(&s, 2) ? &get : &post);

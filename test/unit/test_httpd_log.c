@@ -160,6 +160,16 @@ test_malformed_requests_are_one_line(void **state)
 	assert_non_null(strstr(lines, "malformed request from 127.0.0.1: BAD_REQUEST"));
 }
 
+/* So many more answers that are as long as the last; rig_read goes byte by byte. */
+static void
+skip_alike(int fd, size_t count)
+{
+	size_t size = count * reply.size;
+
+	assert_true(size < RIG_MAX);
+	assert_int_equal(recv(fd, reply.text, size, MSG_WAITALL), size);
+}
+
 /* An attacker does not fill the disk: so many lines a second, and how many were not. */
 static void
 test_failures_are_bounded(void **state)
@@ -175,8 +185,8 @@ test_failures_are_bounded(void **state)
 	fd = rig_dial(&rig);
 	for (int i = 0; i < 50; i++) {
 		rig_put(fd, hundred);
-		for (int j = 0; j < 100; j++)
-			rig_read(fd, &reply);
+		rig_read(fd, &reply);
+		skip_alike(fd, 99);
 	}
 	poll(NULL, 0, 1000);
 	rig_put(fd, one);

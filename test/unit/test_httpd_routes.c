@@ -26,7 +26,7 @@ begin_answer(struct rq *rq)
 	const struct table *t =
 	    CONTAINER_OF((struct route *)(uintptr_t)rq->route, struct table, route);
 
-	return t->wait_us > 0 ? rig_io(rq, answer, t->wait_us, ERR_OK) : answer(rq);
+	return t->wait_us != 0 ? rig_io(rq, answer, t->wait_us, ERR_OK) : answer(rq);
 }
 
 static rq_next
@@ -50,7 +50,7 @@ host_fits(const struct route *route, const struct http_head *head)
 static struct table tables[] = {
 	{ { HTTP_GET, "/x", begin_answer, 5000000, 0, 0 }, "one", "first", 0 },
 	{ { HTTP_GET, "/x", begin_answer, 6000000, 0, 0 }, "two", "second", 0 },
-	{ { HTTP_GET, "/slow", begin_answer, 7000000, 0, 0 }, "one", "slow", 100000 },
+	{ { HTTP_GET, "/slow", begin_answer, 7000000, 0, 0 }, "one", "slow", RIG_HELD },
 	{ { HTTP_GET, "/f/{all...}", begin_answer, 7000000, 0, 0 }, "one", "rest", 0 },
 };
 
@@ -137,6 +137,7 @@ test_a_request_keeps_its_routes(void **state)
 	rig_call(&rig, use, &tables[0]);
 	assert_int_equal(get(&r, "/slow", "one"), 404);
 	assert_int_equal(unused, 0);
+	rig_let_go = true;
 	rig_read(fd, &r);
 	assert_int_equal(r.status, 200);
 	assert_string_equal(r.text + r.body, "slow");
@@ -157,6 +158,7 @@ test_the_server_may_end_first(void **state)
 	RIG_UNTIL(rig_ios == 1);
 	rig_call(&rig, rig_free_now, &rig);
 	assert_int_equal(unused, 0);
+	rig_let_go = true;
 	RIG_UNTIL(unused == 1);
 	close(fd);
 }

@@ -33,6 +33,7 @@ init(void **state)
 	client_count = 0;
 	rig_init(&rig);
 	rig_init(&other);
+	rig.settings.idle_timeout_us = 60 * CLOCK_US_PER_SEC; /* longer than any test */
 	rig_open(&rig, &conf);
 	rig_open(&other, &conf);
 	rig_run(&rig);

@@ -120,7 +120,7 @@ forever(struct rq *rq)
 static rq_next
 late(struct rq *rq)
 {
-	return rig_io(rq, forever, 50000, ERR_OK);
+	return rig_io(rq, forever, RIG_HELD, ERR_OK);
 }
 
 static const struct route routes[] = {
@@ -128,7 +128,7 @@ static const struct route routes[] = {
 	{ HTTP_GET, "/big", big, 100000, 0, 0 },
 	{ HTTP_GET, "/cut", cut, 1000000, 0, 0 },
 	{ HTTP_GET, "/forever", forever, 100000, 0, 0 },
-	{ HTTP_GET, "/late", late, 1000000, 0, 0 },
+	{ HTTP_GET, "/late", late, 9000000, 0, 0 },
 };
 
 static int
@@ -264,6 +264,7 @@ test_a_slow_client_slows_the_writer(void **state)
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	rig_put(fd, "GET /big HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+	RIG_UNTIL(written > 0);
 	do {
 		before = written;
 		poll(NULL, 0, 50);
@@ -321,6 +322,7 @@ test_a_client_that_leaves(void **state)
 	rig_put(fd, "GET /late HTTP/1.1\r\n" HOST "\r\n");
 	RIG_UNTIL(rig_ios == 1);
 	close(fd);
+	rig_let_go = true;
 	RIG_UNTIL(gone == 2);
 }
 

@@ -84,6 +84,7 @@ struct deadline {
 	char letter;
 	struct deadline *stop;    /* borrowed; stopped when this one runs out */
 	struct loop_waits *again; /* borrowed; this one starts again there, once */
+	bool stops;               /* the loop, when it has run out for good */
 	int64_t called_us;
 };
 
@@ -99,6 +100,8 @@ on_deadline(struct loop_wait *w)
 		loop_wait_stop(&d->stop->wait);
 	if (d->again != NULL)
 		loop_wait_start(d->again, w);
+	else if (d->stops)
+		loop_stop(loop);
 	d->again = NULL;
 }
 
@@ -129,13 +132,14 @@ test_a_wait_stops_and_starts_others(void **state)
 	(void)state;
 	struct loop_waits *waits = loop_waits_new(loop, MS(15), on_deadline);
 	struct deadline c = { .letter = 'c' };
-	struct deadline b = { .letter = 'b', .again = waits };
+	struct deadline b = { .letter = 'b', .again = waits, .stops = true };
 	struct deadline a = { .letter = 'a', .stop = &c };
 
 	loop_wait_start(waits, &a.wait);
 	loop_wait_start(waits, &b.wait);
 	loop_wait_start(waits, &c.wait);
-	run_for(MS(100));
+	loop_run(loop);
+	run_for(MS(30));
 	assert_string_equal(trace, "abb");
 	loop_waits_free(waits);
 }

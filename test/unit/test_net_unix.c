@@ -16,7 +16,8 @@
 #include "http_up.h"
 
 enum {
-	BACKLOG = 16
+	BACKLOG = 16,
+	PATIENCE_US = 10 * CLOCK_US_PER_SEC,
 };
 
 static char folder[] = "/tmp/onrush-net-XXXXXX";
@@ -204,10 +205,10 @@ test_a_client(void **state)
 		.address = address,
 		.max_conns = 1,
 		.max_queue = 1,
-		.queue_us = CLOCK_US_PER_SEC,
-		.connect_us = CLOCK_US_PER_SEC,
-		.response_us = CLOCK_US_PER_SEC,
-		.idle_us = CLOCK_US_PER_SEC,
+		.queue_us = PATIENCE_US,
+		.connect_us = PATIENCE_US,
+		.response_us = PATIENCE_US,
+		.idle_us = PATIENCE_US,
 		.max_response = 1024,
 	};
 	client = httpc_new(loop, &conf);

@@ -85,7 +85,7 @@ static rq_next
 slow(struct rq *rq)
 {
 	begun++;
-	return rig_io(rq, too_late, 1000000, ERR_OK);
+	return rig_io(rq, too_late, RIG_HELD, ERR_OK);
 }
 
 static rq_next
@@ -193,6 +193,7 @@ static const struct route routes[] = {
 	{ HTTP_GET, "/refused", refused, 5000000, 0, 0 },
 	{ HTTP_GET, "/slow", slow, 50000, 0, 0 },
 	{ HTTP_POST, "/slow", slow, 50000, 0, 0 },
+	{ HTTP_GET, "/slow/patient", slow, 60000000, 0, 0 },
 	{ HTTP_GET, "/soon", soon, 5000000, 0, 0 },
 	{ HTTP_GET, "/park", park, 5000000, 0, 0 },
 	{ HTTP_GET, "/park/deadline", park, 50000, 0, 0 },
@@ -323,6 +324,7 @@ test_late_change_is_unknown(void **state)
 	    ask("POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"), 503);
 	assert_non_null(strstr(reply.text, "OUTCOME_UNKNOWN"));
 	assert_non_null(strstr(reply.text, "Retry-After"));
+	rig_let_go = true;
 	while (under_way() > 0)
 		continue;
 }
@@ -337,15 +339,15 @@ test_late_result_is_dropped(void **state)
 	rig_put(fd, REQUEST("/slow"));
 	rig_read(fd, &reply);
 	assert_int_equal(reply.status, 504);
-	assert_in_range(clock_mono_us() - start_us, 50000, 900000);
+	assert_true(clock_mono_us() - start_us >= 50000);
 	/* The connection goes on at once; the request lives until its I/O has ended. */
 	rig_put(fd, REQUEST("/chain"));
 	rig_read(fd, &reply);
 	assert_int_equal(reply.status, 200);
 	assert_int_equal(under_way(), 1);
+	rig_let_go = true;
 	while (under_way() > 0)
 		continue;
-	assert_in_range(clock_mono_us() - start_us, 1000000, 5000000);
 	assert_int_equal(late_steps, 0);
 	close(fd);
 }
@@ -372,6 +374,7 @@ test_client_leaves_while_pending(void **state)
 				RIG_UNTIL(cancelled == how + 1);
 		}
 	}
+	rig_let_go = true;
 	while (under_way() > 0)
 		continue;
 	/* Those that were not too late ran to their end. */
@@ -384,8 +387,8 @@ static void
 test_server_ends_with_requests_under_way(void **state)
 {
 	(void)state;
-	static const char *const paths[] = { REQUEST("/slow"), REQUEST("/slow"),
-		REQUEST("/park"), "GET /sl" };
+	static const char *const paths[] = { REQUEST("/slow/patient"),
+		REQUEST("/slow/patient"), REQUEST("/park"), "GET /sl" };
 	int fds[ARRAY_LEN(paths)];
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -400,6 +403,7 @@ test_server_ends_with_requests_under_way(void **state)
 		assert_int_equal(reply.status, 0);
 		close(fds[i]);
 	}
+	rig_let_go = true;
 	RIG_UNTIL(rig_ios == 0);
 	assert_int_equal(finished, 0);
 	assert_int_equal(late_steps, 0);
