@@ -13,7 +13,7 @@ enum {
 	BUCKET = 100, /* users in one small hash: it stays a listpack */
 	HEAD_ARGS = 3,
 	ARGS = 5,        /* for each user */
-	HEAD_ANSWER = 2, /* serving and floor */
+	HEAD_ANSWER = 3, /* serving, floor and paces */
 };
 
 struct desk {
@@ -136,8 +136,8 @@ flush(struct batch_run *run)
 	}
 }
 
-/* The numbers first: what is said to one user must not be older than what another
- * instance has said before. */
+/* The line first: what is said to one user must not be older than what another instance
+ * has said before. */
 static void
 take_answer(const struct call *c, const struct redis_reply *reply)
 {
@@ -145,6 +145,7 @@ take_answer(const struct call *c, const struct redis_reply *reply)
 
 	line_note_numbers(
 	    line, redis_i64(redis_at(reply, 0)), redis_i64(redis_at(reply, 1)));
+	line_note_paces(line, redis_str(redis_at(reply, 2)));
 	for (size_t i = 0; i < c->count; i++) {
 		struct desk_ask *a = c->run->items[c->members[i]];
 

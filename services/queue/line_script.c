@@ -246,7 +246,7 @@ struct redis_script line_ask = {
 	.lua =
 "local L, a = KEYS[1], ARGV\n"
 "local s = redis.call('HMGET', L, 'run', 'next', 'bound', 'serving', 'floor', 'open',\n"
-"  'shuffled', 'holes')\n"
+"  'shuffled', 'holes', 'paces')\n"
 "if s[1] ~= a[1] or tonumber(s[2]) < tonumber(a[2]) then return false end\n"
 "local next, bound, serving = tonumber(s[2]), tonumber(s[3]), tonumber(s[4])\n"
 "local given, opened = next, s[6] == '1'\n"
@@ -265,7 +265,7 @@ struct redis_script line_ask = {
 "  redis.call('SETBIT', bits, place, 0)\n"
 "  return false\n"
 "end\n"
-"local out = { serving, tonumber(s[5]) }\n"
+"local out = { serving, tonumber(s[5]), s[9] }\n"
 "for i = 4, #a, 5 do\n"
 "  local key, field, what, ticket = L .. ':u:' .. a[i], a[i + 1], a[i + 2], a[i + 3]\n"
 "  local place, r = tonumber(a[i + 4]), 0\n"

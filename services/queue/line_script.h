@@ -50,7 +50,8 @@ extern struct redis_script line_restore;
 /*
  * KEYS: q:{N}. ARGV: run, next and open as the caller knows them, then for each user
  * bucket, field, what to do, ticket, and the place or, before the opening, the ticket
- * again. The answer is serving, floor and a number for each; false when the line is lost.
+ * again. The answer is serving, floor, paces and a number for each; false when the line
+ * is lost.
  *
  *   g  the user's ticket; 0: none
  *   t  a new ticket if the user has none, or this one

@@ -146,6 +146,14 @@ line_note_numbers(struct line *line, int64_t serving, int64_t floor)
 }
 
 void
+line_note_paces(struct line *line, str text)
+{
+	if (!line_pairs_parse(text, &line->view.paces))
+		log_error(
+		    "line %" PRId64 " has paces that nobody understands", line->line_id);
+}
+
+void
 line_note_given(struct line *line, int64_t ticket)
 {
 	raise_to(&line->view.next, ticket);

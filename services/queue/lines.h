@@ -75,8 +75,9 @@ bool line_is_sold_out(const struct line *line);
  */
 void line_note_seen(struct line *line, int64_t place);
 
-/* Redis says so, later than the last tick: numbers only grow. */
+/* Redis says so, later than the last tick: numbers only grow, what is promised is new. */
 void line_note_numbers(struct line *line, int64_t serving, int64_t floor);
+void line_note_paces(struct line *line, str text);
 void line_note_given(struct line *line, int64_t ticket);
 
 /* PostgreSQL has changed: reads it at once instead of within a second. */

@@ -203,10 +203,10 @@ take_numbers(struct line *line, const struct redis_reply *reply)
 	v->opens_s = v->open || line->opens_us <= now_us
 			 ? 0
 			 : (line->opens_us - now_us) / CLOCK_US_PER_SEC + 1;
-	if (!line_pairs_parse(redis_str(redis_at(reply, AT_HOLES)), &v->holes) ||
-	    !line_pairs_parse(redis_str(redis_at(reply, AT_PACES)), &v->paces))
-		log_error("line %" PRId64 " has holes or paces that nobody understands",
-		    line->line_id);
+	line_note_paces(line, redis_str(redis_at(reply, AT_PACES)));
+	if (!line_pairs_parse(redis_str(redis_at(reply, AT_HOLES)), &v->holes))
+		log_error(
+		    "line %" PRId64 " has holes that nobody understands", line->line_id);
 	take_gone(line, reply);
 	line->read_us = line->sent_us;
 }
