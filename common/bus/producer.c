@@ -26,7 +26,7 @@
 #include "bus/probe.h"
 
 enum {
-	FREE_WAIT_US = 800000, /* twice while a thread may end (app.c) */
+	FREE_WAIT_US = 800000, /* twice, of the five seconds that a thread has to end */
 };
 
 struct sent {

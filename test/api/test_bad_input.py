@@ -119,7 +119,11 @@ def test_trickled_bytes_do_not_move_the_deadline(doors):
         else:
             pytest.fail("no answer while bytes come")
         answer, closed = read_all(s)
-    assert (statuses(answer), closed) == ([408], True)
+        assert (statuses(answer), closed) == ([408], True)
+        with pytest.raises(ConnectionError):  # nor does who sends on keep the connection
+            for _ in range(400):
+                s.sendall(b"a")
+                time.sleep(0.05)
 
 
 def test_a_huge_body_is_refused_before_it_is_read(doors):

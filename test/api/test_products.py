@@ -224,6 +224,7 @@ def test_the_best_of_three_days(shop, redis, source):
     expected = [(19, 20), (18, 19), (17, 18), (16, 17), (15, 16), (22, 15), (14, 15), (13, 14)]
     expected = sorted([*expected, (12, 13), (11, 12)], key=lambda p: (-p[1], p[0]))
     wait_until(lambda: refreshed_from(shop, source))
+    assert refreshes(shop, source) == 1
     assert ranks(shop) == expected
     first = shop.client("order").get("/products/ranks").data["products"][0]
     assert first == {"id": 19, "name": "product 19", "price": 19, "sold": 20}
@@ -242,6 +243,7 @@ def test_one_that_is_good_on_one_day_only_counts_on_all(shop):
         product(shop, i)
         sold(shop, i, *((1000, 1, 1) if i == 1 else (1, 100 + i, 2)))
     wait_until(lambda: refreshed_from(shop, "redis"))
+    assert refreshes(shop, "redis") == 1
     assert ranks(shop)[0] == (1, 1002)
 
 
