@@ -45,13 +45,10 @@ def head(method="GET", path="/healthz", *more):
 
 
 class Client:
-    """One connection. `greedy` opens the windows for all that comes."""
+    """One connection. `greedy` opens the windows for all that comes; `early` are requests
+    without a body that are sent at once with the connection's own beginning."""
 
-    def __init__(self, port, greedy=True, window=None, timeout=20, wrap=None):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if wrap is not None:
-            self.sock = wrap(self.sock)
+    def __init__(self, port, greedy=True, window=None, timeout=20, wrap=None, early=()):
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
                 header_encoding="utf-8",
@@ -69,6 +66,12 @@ class Client:
         self.pending = b""
         self.eof = False
         self.h2.initiate_connection()
+        for headers in early:
+            self._begin(headers)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if wrap is not None:
+            self.sock = wrap(self.sock)
         self.flush()
 
     def __enter__(self):
@@ -86,13 +89,22 @@ class Client:
 
     def ask(self, headers=None, body=None, end=True):
         """Begins a request; its stream's id."""
-        stream = self.h2.get_next_available_stream_id()
-        self.answers[stream] = Answer()
-        last = end and body is None
-        self.h2.send_headers(stream, headers or head(), end_stream=last)
+        stream = self._begin(headers or head(), end and body is None)
         if body is not None:
             self.h2.send_data(stream, body, end_stream=end)
         self.flush()
+        return stream
+
+    def ask_at_once(self, *requests):
+        """Begins requests without a body with one send; their streams' ids."""
+        streams = [self._begin(headers) for headers in requests]
+        self.flush()
+        return streams
+
+    def _begin(self, headers, end=True):
+        stream = self.h2.get_next_available_stream_id()
+        self.answers[stream] = Answer()
+        self.h2.send_headers(stream, headers, end_stream=end)
         return stream
 
     def upload(self, stream, body):

@@ -3,7 +3,9 @@
 import json
 import uuid
 
+from api.coupons import wait_until
 from api.kafka_log import Log
+from api.orders import outbox
 
 
 def metric(world, name, keeper="keeper"):
@@ -27,6 +29,12 @@ def tell(world, topic, *order_ids, connection=None):
         connection.execute(query, row)
     else:
         world.sql(query, row)
+
+
+def meets_kafka(world):
+    """Until it does not settle what is due by itself."""
+    tell(world, "ORDER_CANCELLED", 0)
+    wait_until(lambda: outbox(world, "ORDER_CANCELLED") == [])
 
 
 def told(world, topic):

@@ -6,6 +6,9 @@ import time
 
 UNLIMITED = {"rate": -1, "noShowMs": -1}
 
+# A busy machine may have let a line's numbers grow old, or an answer come too late.
+BUSY = (503, 504)
+
 
 def until(condition, seconds=20):
     """Waits for a condition; its value."""
@@ -17,8 +20,8 @@ def until(condition, seconds=20):
 
 
 def patient(call, *words, **options):
-    """The answer. A busy machine may have let a line's numbers grow old: then once more."""
-    return until(lambda: (answer := call(*words, **options)).status != 503 and answer)
+    """The answer of a machine that is not busy: else once more."""
+    return until(lambda: (answer := call(*words, **options)).status not in BUSY and answer)
 
 
 class Line:

@@ -238,8 +238,9 @@ def test_a_body_that_does_not_end_in_time_is_answered_so(world, gateway):
 
 
 def test_idle_connections_are_closed_with_goaway(gateway):
-    client = gateway(ONRUSH_IDLE_TIMEOUT_MS=1500)()
-    assert client.get().status == 200
+    # The time runs from the connection on, so the request comes with it.
+    client = gateway(ONRUSH_IDLE_TIMEOUT_MS=1500)(early=[head()])
+    assert client.answer(1).status == 200
     assert client.until_closed() == ErrorCodes.NO_ERROR
 
 
@@ -250,7 +251,9 @@ def test_more_streams_than_may_be_end_the_connection(gateway):
         go_on.wait(20)
         return response()
 
-    client = gateway(behave)()
+    # One worker, which has all connections to the service: a request that waited for one
+    # would be refused after a while, and its stream end.
+    client = gateway(behave, ONRUSH_WORKERS=1)()
     client.until(lambda: client.h2.remote_settings.max_concurrent_streams == 100)
     for _ in range(100):
         client.ask(head("GET", PATH))

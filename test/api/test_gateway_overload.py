@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 from api.coupons import wait_until
 from api.fake_service import FakeService, response
+from api.h2_client import Client, head
 from api.limits import Crowd, ask
 from api.test_routes_file import document, route
 
@@ -69,17 +70,19 @@ def metric(world, name):
 
 
 def test_who_is_more_important_is_served_first(service, world):
+    """The least important come first, and all at once: who has waited a good second longer
+    is served before who is more important."""
     port = service.start(ONRUSH_UPSTREAM_CONNS=1, ONRUSH_UPSTREAM_QUEUE_MS=5000)
     service.free.clear()
-    with ThreadPoolExecutor(20) as pool:
-        calls = [pool.submit(ask, port, "/normal")]
+    with Client(port) as client:
+        first = client.ask(head("GET", "/normal"))
         wait_until(lambda: service.now == 1)
-        for i, name in enumerate(("low", "normal", "high")):
-            calls += [pool.submit(ask, port, f"/{name}") for _ in range(3)]
-            # These wait; besides, one is at the service and one asks for the metrics.
-            wait_until(lambda n=3 * (i + 1): metric(world, UNDER_WAY) == n + 2)
+        paths = [f"/{name}" for name in ("low", "normal", "high") for _ in range(3)]
+        waiting = client.ask_at_once(*(head("GET", path) for path in paths))
+        # These wait; besides, one is at the service and one asks for the metrics.
+        wait_until(lambda: metric(world, UNDER_WAY) == len(waiting) + 2)
         service.free.set()
-        assert [call.result()[0] for call in calls] == [200] * 10
+        assert [client.answer(stream).status for stream in (first, *waiting)] == [200] * 10
     assert service.order == ["/normal"] + ["/high"] * 3 + ["/normal"] * 3 + ["/low"] * 3
 
 

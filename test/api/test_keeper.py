@@ -8,7 +8,7 @@ import uuid
 import psycopg
 import pytest
 from api.coupons import ask, campaign, wait_until
-from api.keepers import leads, metric, records, tell, told
+from api.keepers import leads, meets_kafka, metric, records, tell, told
 from api.orders import account, balance, check_truths, order, outbox, product, status, stock
 
 # --- the leader -------------------------------------------------------------------------
@@ -69,6 +69,7 @@ def test_a_lost_event_is_sent_again(world):
     account(world, 1, 5000)
     product(world, 1)
     world.start("payment-worker", "keeper")
+    meets_kafka(world)
     bought = [order(world, 1, {1: 1}) for _ in range(3)]
     wait_until(lambda: all(status(world, o) == ("COMPLETED", None) for o in bought))
     completed = 'onrush_payments_total{outcome="OK"}'
@@ -82,6 +83,7 @@ def test_events_are_sent_later_and_later(world):
     account(world, 1, 5000)
     product(world, 1)
     world.start("keeper")
+    meets_kafka(world)
     bought = order(world, 1, {1: 1})
     wait_until(lambda: len(records(world, "PAYMENT_REQUESTED")) >= 2)
     event = records(world, "PAYMENT_REQUESTED")[0]

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from api.coupons import ask, campaign, wait_until
 from api.orders import account, balance, check_truths, product, status, stock
-from api.patience import decided
+from api.patience import decided, insist
 from api.rankings import ranked, was_told
 
 PROGRAMS = ("order", "payment-worker")
@@ -254,10 +254,12 @@ def test_one_key_at_two_instances(shop):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             answers = list(
                 pool.map(
-                    lambda name, n=n: shop.client(name).post(
+                    lambda name, n=n: insist(
+                        shop.client(name).call,
+                        "POST",
                         "/orders",
                         {"userId": 1, "products": [{"id": 1, "quantity": 1}]},
-                        headers={"Idempotency-Key": f"k{n}"},
+                        {"Idempotency-Key": f"k{n}"},
                     ),
                     ("order", "order-1"),
                 )
@@ -394,7 +396,7 @@ def test_cancelled_many_times_at_once(shop):
     order_id = placed(shop, 1, {1: 1})
     settled(shop, order_id)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: cancel(shop, order_id).status, range(32)))
+        answers = list(pool.map(lambda _: decided(cancel, shop, order_id).status, range(32)))
     assert sorted(answers) == [200] + [409] * 31
     assert balance(shop, 1) == 100_000
     check_truths(shop)

@@ -75,16 +75,16 @@ def queue(world):
 
 
 def test_a_client_is_told_until_its_time_is_over(queue):
-    line = Line(queue, 1, maxActive=1, activeMs=3000, rate=-1, noShowMs=-1)
-    for user in (1, 2):
-        line.take(user)
-    until(lambda: line.status(1).data["status"] == "ACTIVE")
+    line = Line(queue, 1, maxActive=0, **UNLIMITED)
+    line.take(2)
     with stream(queue, 2) as s:
         assert s.response.status == 200
         assert s.response.getheader("content-type") == "text/event-stream"
         assert s.response.getheader("cache-control") == "no-store"
         assert s.last()["userId"] == 2
+        line.change(maxActive=1)
         until(lambda: s.last()["status"] == "ACTIVE")
+        line.change(activeMs=1000)
         until(lambda: s.ended.is_set())
         assert [e["status"] for e in s.events()] == ["WAITING", "ACTIVE", "EXPIRED"]
         assert s.blocks[0] == "retry: 2000"

@@ -2,6 +2,7 @@
 sold.
 """
 
+import itertools
 import time
 
 import pytest
@@ -24,6 +25,14 @@ class Shop:
 
     def answer(self, request):
         return self.ready if request.target == "/readyz" else self.left
+
+    def is_well_now_and_then(self):
+        """Every other time that it is asked, so that it never gets better by two steps."""
+        says = itertools.cycle((WELL, UNWELL))
+        self.service.behave = lambda r: next(says) if r.target == "/readyz" else self.left
+
+    def is_well(self):
+        self.ready, self.service.behave = WELL, self.answer
 
     def has(self, seats, free, held):
         body = f'{{"code":200,"data":{{"seats":{seats},"free":{free},"held":{held}}}}}'
@@ -49,9 +58,10 @@ def test_a_line_stops_while_the_shop_is_unwell(shop, world):
     for user in range(1, 7):
         line.take(user)
     assert line.status(1).data["status"] == "WAITING"
-    shop.ready = WELL
     # It comes back in steps.
+    shop.is_well_now_and_then()
     until(lambda: line.serving()["serving"] == 1)
+    shop.is_well()
     until(lambda: line.serving()["serving"] == 4)
     until(lambda: health(world) == 1000)
     assert line.active(range(1, 7)) == [1, 2, 3, 4]

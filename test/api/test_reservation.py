@@ -2,8 +2,9 @@
 
 import pytest
 from api.coupons import instant, wait_until
+from api.patience import decided_crowd
 from api.seats import check_truths, concert, free, hold, more_seats
-from harness.crowd import crowd, post
+from harness.crowd import post
 
 HUGE = 2**63 - 1
 
@@ -171,7 +172,7 @@ def test_requests_at_the_same_moment_keep_the_limit(hall):
         for seat in range(100, 105)
         for _ in range(8)
     ]
-    answers = crowd(hall.port("reservation"), requests, 40)
+    answers = decided_crowd(hall.port("reservation"), requests, 40)
     assert sum(status == 200 for status, _ in answers) == 4
     check_truths(hall)
 
@@ -179,8 +180,8 @@ def test_requests_at_the_same_moment_keep_the_limit(hall):
 def test_one_of_many_gets_the_seat(hall):
     hall.start("reservation-2")
     half = [post("/concerts/reserve-seat", {"userId": u, "seatId": 104}) for u in range(1, 201)]
-    answers = crowd(hall.port("reservation"), half, 100)
-    answers += crowd(hall.port("reservation-2"), half, 100)
+    answers = decided_crowd(hall.port("reservation"), half, 100)
+    answers += decided_crowd(hall.port("reservation-2"), half, 100)
     assert sum(status == 200 for status, _ in answers) == 1
     assert {status for status, _ in answers} == {200, 409}
     check_truths(hall)
@@ -292,8 +293,8 @@ def test_the_same_key_at_the_same_moment(hall):
     hall.start("reservation-2")
     body = {"userId": 7, "seatIds": [100, 101]}
     requests = [post("/concerts/reserve-seat", body, {"Idempotency-Key": "k"})] * 60
-    answers = crowd(hall.port("reservation"), requests, 30)
-    answers += crowd(hall.port("reservation-2"), requests, 30)
+    answers = decided_crowd(hall.port("reservation"), requests, 30)
+    answers += decided_crowd(hall.port("reservation-2"), requests, 30)
     assert {status for status, _ in answers} == {200}
     assert len({answer["data"]["reservationId"] for _, answer in answers}) == 1
     check_truths(hall)

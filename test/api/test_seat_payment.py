@@ -6,8 +6,9 @@ import pytest
 from api.coupons import wait_until
 from api.kafka_log import Log
 from api.orders import account
+from api.patience import decided_crowd
 from api.seats import check_truths, concert, free, hold, pay
-from harness.crowd import crowd, post
+from harness.crowd import post
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_two_payments_of_one_hold(hall):
 def test_many_payments_of_one_hold_at_the_same_moment(hall):
     held = hold(hall, 7, 100).data["reservationId"]
     requests = [post("/payments", {"reservationId": held, "userId": 7})] * 40
-    answers = crowd(hall.port("reservation"), requests, 40)
+    answers = decided_crowd(hall.port("reservation"), requests, 40)
     assert sorted(s for s, _ in answers) == [200] + [409] * 39
     wait_until(lambda: status(hall, held) == "OWNED")
     assert balance(hall, 7) == 9000

@@ -4,21 +4,13 @@ import itertools
 import json
 from urllib.parse import quote
 
-from api.lines import until
+from api.lines import BUSY, patient, until
 
 ROOM = "/waiting-room"
 NUMBERS = itertools.count(1)
 OPEN = {"maxActive": 100_000, "rate": -1}
 # Where visitors are sent on to: any address of the same site.
 SHOP = "/queue/serving?line=0"
-
-# A busy machine may have let a line's numbers grow old, or an answer come too late.
-BUSY = (503, 504)
-
-
-def patient(call, *words):
-    """The answer of a machine that is not busy: else once more."""
-    return until(lambda: (answer := call(*words)).status not in BUSY and answer)
 
 
 def leave(client, path):
