@@ -145,7 +145,7 @@ support_fill(const char *brokers, const char *topic, int partitions, int from, i
 	const struct producer_conf conf = { .brokers = brokers,
 		.client_id = "test",
 		.linger_us = 1 * MS,
-		.timeout_us = 5 * SEC,
+		.timeout_us = 20 * SEC,
 		.max_queue = 100000 };
 	struct producer *p = producer_new(NULL, &conf);
 	char value[16];
@@ -161,7 +161,7 @@ support_fill(const char *brokers, const char *topic, int partitions, int from, i
 			producer_send(p, &r, NULL, NULL);
 		}
 	}
-	assert_true(producer_flush(p, 10 * SEC));
+	assert_true(producer_flush(p, 20 * SEC));
 	producer_free(p);
 }
 
@@ -194,7 +194,7 @@ support_read(struct consumer *c, int first, int last)
 	size_t n;
 
 	while (first <= last) {
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		assert_true(n > 0);
 		for (size_t i = 0; i < n; i++)
 			assert_int_equal(support_number(&m[i]), first++);

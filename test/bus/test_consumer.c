@@ -21,7 +21,7 @@ test_ack_and_restart(void **state)
 
 	support_fill(support_brokers(), topic, 1, 1000, 10);
 	c = support_consumer(topic, group, "");
-	assert_int_equal(support_poll(c, m, 4, 10 * SEC), 4);
+	assert_int_equal(support_poll(c, m, 4, 30 * SEC), 4);
 	assert_int_equal(support_number(&m[0]), 1000);
 	assert_true(str_eq(m[0].key, STR("key")));
 	assert_int_equal(m[0].offset, 1000);
@@ -74,7 +74,7 @@ test_lag(void **state)
 	(void)state;
 	assert_int_equal(consumer_lag(c), -1);
 	support_fill(support_brokers(), topic, 2, 0, 100);
-	n = support_poll(c, m, 1, 10 * SEC);
+	n = support_poll(c, m, 1, 30 * SEC);
 	consumer_ack(c, m, n);
 	while (consumer_lag(c) != 199 && clock_mono_us() < until_us)
 		consumer_poll(c, m, 1, 1 * MS); /* looks, decides nothing */
@@ -103,14 +103,14 @@ test_retry_backs_off(void **state)
 
 	(void)state;
 	support_fill(support_brokers(), topic, 1, 0, 10);
-	n = support_poll(c, m, BATCH, 10 * SEC);
+	n = support_poll(c, m, BATCH, 30 * SEC);
 	for (int attempts = 0; attempts < 4; attempts++) {
 		assert_true(n >= 1);
 		assert_int_equal(support_number(&m[0]), 0);
 		assert_int_equal(m[0].attempts, attempts);
 		start_us = clock_mono_us();
 		consumer_retry(c, m, n, ERR_UNAVAILABLE);
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		waited_us = clock_mono_us() - start_us;
 		assert_in_range(waited_us, least_us, least_us * 3 / 2 + 5 * SEC);
 		least_us *= 2;
@@ -132,7 +132,7 @@ test_retry_in_the_middle(void **state)
 	(void)state;
 	support_fill(support_brokers(), topic, 1, 0, 10);
 	do { /* until all ten came in one batch */
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		assert_int_equal(support_number(&m[0]), 0);
 		if (n < 10)
 			consumer_retry(c, m, n, ERR_UNAVAILABLE);
@@ -141,7 +141,7 @@ test_retry_in_the_middle(void **state)
 	consumer_retry(c, &m[7], 1, ERR_CONFLICT_RETRY);
 	consumer_ack(c, &m[0], 4);
 	consumer_ack(c, &m[5], 2); /* they come again all the same */
-	n = support_poll(c, m, BATCH, 10 * SEC);
+	n = support_poll(c, m, BATCH, 30 * SEC);
 	assert_int_equal(n, 6);
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(support_number(&m[i]), 4 + i);
@@ -166,7 +166,7 @@ test_others_flow(void **state)
 	(void)state;
 	support_fill(support_brokers(), topic, 2, 0, 2000);
 	while (next[0] < 2000 || next[1] < 2000) {
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		assert_true(n > 0);
 		for (size_t i = 0; i < n; i++) {
 			if (m[i].partition == 1 && next[0] < 2000) {

@@ -45,7 +45,7 @@ test_revoke_during_work(void **state)
 
 	(void)state;
 	support_fill(support_brokers(), topic, 2, 0, 1000);
-	n = support_poll(c[0], m, BATCH, 10 * SEC);
+	n = support_poll(c[0], m, BATCH, 30 * SEC);
 	assert_true(n > 0);
 	assert_int_equal(consumer_assigned(c[0]), 2);
 	c[1] = support_consumer(topic, group, "");
@@ -90,7 +90,7 @@ test_revoke_while_waiting(void **state)
 	(void)state;
 	support_fill(support_brokers(), topic, 2, 0, 10);
 	while (!waits[0] || !waits[1]) {
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		for (size_t i = 0; i < n; i++)
 			waits[m[i].partition] = true;
 		if (waits[0] && waits[1])
@@ -108,7 +108,7 @@ test_revoke_while_waiting(void **state)
 	}
 	consumer_free(guest);
 	while (next[0] < 10 || next[1] < 10) {
-		n = support_poll(c, m, BATCH, 10 * SEC);
+		n = support_poll(c, m, BATCH, 30 * SEC);
 		assert_true(n > 0);
 		for (size_t i = 0; i < n; i++)
 			next[m[i].partition] = m[i].offset + 1;
@@ -204,7 +204,7 @@ test_second_instance_fences_first(void **state)
 
 	(void)state;
 	support_fill(support_brokers(), topic, 1, 0, 1);
-	assert_true(support_poll(first, m, BATCH, 10 * SEC) > 0);
+	assert_true(support_poll(first, m, BATCH, 30 * SEC) > 0);
 	second = support_consumer(topic, group, "twin");
 	for (int i = 0; i < 200 && !consumer_failed(first); i++) {
 		consumer_poll(first, m, BATCH, 50 * MS);

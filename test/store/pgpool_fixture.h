@@ -9,6 +9,7 @@
 #include "store/pgpool.h"
 
 #define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
+#define SHORT_US   (3 * CLOCK_US_PER_SEC) /* for who waits until it has passed */
 #define COUNT_T    "SELECT count(*) FROM t"
 #define OURS       " application_name = 'onrush-pool'"
 

@@ -196,7 +196,7 @@ what_waits_too_long_in_the_queue_was_not_executed(void **state)
 	assert_int_equal(pgsync_run(holder), ERR_OK);
 	f->conf.conns = 1;
 	f->conf.max_in_flight = 1;
-	f->conf.timeout_us = 1500 * CLOCK_US_PER_MS;
+	f->conf.timeout_us = SHORT_US;
 	open_pool(f);
 	exec(f, &no_limits, NULL);
 	finish(f);

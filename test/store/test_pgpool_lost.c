@@ -13,7 +13,7 @@ a_missed_deadline_makes_all_that_was_sent_unknown(void **state)
 	int64_t begin_us;
 
 	f->conf.conns = 1;
-	f->conf.timeout_us = CLOCK_US_PER_SEC;
+	f->conf.timeout_us = SHORT_US;
 	open_pool(f);
 	exec(f, &no_limit, NULL);
 	finish(f);

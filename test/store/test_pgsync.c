@@ -111,8 +111,8 @@ a_session_is_as_the_code_needs_it(void **state)
 		{ "bytea_output", "hex" },
 		{ "client_encoding", "UTF8" },
 		{ "standard_conforming_strings", "on" },
-		{ "statement_timeout", "1500ms" },
-		{ "lock_timeout", "750ms" },
+		{ "statement_timeout", "7500ms" },
+		{ "lock_timeout", "1s" },
 		{ "idle_in_transaction_session_timeout", "5s" },
 		/* A scan that cannot be avoided counts as dear where scans are off, and
 		 * compiling it takes a hundred milliseconds. */
@@ -278,12 +278,15 @@ static void
 a_held_lock_is_a_retry(void **state)
 {
 	static const struct pg_stmt lock = { "lock", "LOCK TABLE t" };
+	static const struct pg_stmt short_limit = { "short_limit",
+		"SET lock_timeout = 100" };
 	struct fixture *f = *state;
 	struct pgsync *other = pgsync_new(test_pg_dsn(), "other", TIMEOUT_US);
 
 	pgsync_queue(other, &PGSYNC_BEGIN, NULL);
 	pgsync_queue(other, &lock, NULL);
 	assert_int_equal(pgsync_run(other), ERR_OK);
+	pgsync_queue(f->pg, &short_limit, NULL);
 	queue_insert(f, 1, "a");
 	assert_int_equal(pgsync_run(f->pg), ERR_CONFLICT_RETRY);
 	assert_string_equal(pgsync_sqlstate(f->pg), "55P03");
@@ -313,6 +316,8 @@ a_missed_deadline_is_unknown_only_if_it_may_have_committed(void **state)
 	struct fixture *f = *state;
 	int64_t begin_us = clock_mono_us();
 
+	pgsync_free(f->pg);
+	f->pg = pgsync_new(test_pg_dsn(), "test", SHORT_US);
 	queue_insert(f, 1, "a");
 	pgsync_queue(f->pg, &no_limit, NULL);
 	pgsync_queue(f->pg, &sleep_long, NULL);

@@ -142,6 +142,8 @@ a_silent_server_is_unavailable_in_time(void **state)
 	assert_int_equal(pgsync_run(f->pg), ERR_UNAVAILABLE);
 	assert_true(clock_mono_us() - begin_us < FOREVER_US);
 	peer_free(peer);
+	pgsync_free(f->pg);
+	f->pg = pgsync_new(dsn, "test", TIMEOUT_US);
 	assert_int_equal(pgsync_connect(f->pg), ERR_UNAVAILABLE);
 	assert_non_null(strstr(pgsync_message(f->pg), "refused"));
 }
@@ -159,7 +161,7 @@ the_next_host_gets_its_turn(void **state)
 	snprintf(dsn, sizeof(dsn), "%s host=localhost,%s port=%d,%d", test_pg_dsn(), host,
 	    peer_port(peer), port);
 	pgsync_free(f->pg);
-	f->pg = pgsync_new(dsn, "test", 1500 * CLOCK_US_PER_MS);
+	f->pg = pgsync_new(dsn, "test", SHORT_US);
 	queue_insert(f, 1, "a");
 	assert_int_equal(pgsync_run(f->pg), ERR_UNAVAILABLE);
 	queue_insert(f, 1, "a");

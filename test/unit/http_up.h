@@ -6,6 +6,10 @@
 #ifndef ONRUSH_TEST_HTTP_UP_H
 #define ONRUSH_TEST_HTTP_UP_H
 
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "http/httpc.h"
 
 #include "http_rig.h"
@@ -118,6 +122,16 @@ static inline void
 put(int fd, const char *text)
 {
 	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* Returns when the client's kernel has all of it: a send alone does not say so. */
+static inline void
+until_it_came(int fd)
+{
+	int left = 1;
+
+	while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+		usleep(100);
 }
 
 static inline bool
@@ -272,6 +286,33 @@ connect_with(size_t max_conns)
 	};
 	client = httpc_new(loop, &conf);
 	assert_non_null(client);
+}
+
+/* Once the first is there no other comes: `listen` was told to keep none waiting. */
+static inline void
+fill_backlog(int *fillers, size_t count)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t size = sizeof(sa);
+
+	getsockname(server.fd, (struct sockaddr *)&sa, &size);
+	for (size_t i = 0; i < count; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM, 0);
+		if (i > 0)
+			fcntl(fillers[i], F_SETFL, O_NONBLOCK);
+		assert_int_equal(
+		    connect(fillers[i], (struct sockaddr *)&sa, size), i == 0 ? 0 : -1);
+	}
+}
+
+/* Lets the loop run until so many connections work on a call that has left. */
+static inline void
+until_busy(size_t count)
+{
+	size_t conns, busy, queued;
+
+	RIG_UNTIL(
+	    (run_for(1000), httpc_stats(client, &conns, &busy, &queued), busy == count));
 }
 
 static inline int

@@ -74,7 +74,7 @@ test_full_queue_and_late_in_queue(void **state)
 	conf.queue_us = 50000;
 	client = httpc_new(loop, &conf);
 	begin(&r[0], &get);
-	RIG_UNTIL((run_for(1000), httpc_stats(client, &conns, &busy, &queued), busy > 0));
+	until_busy(1);
 	for (int i = 1; i < 12; i++)
 		begin(&r[i], &get);
 	httpc_stats(client, &conns, &busy, &queued);
@@ -122,20 +122,11 @@ static void
 test_connect_timeout(void **state)
 {
 	(void)state;
-	struct rig to = { 0 };
 	struct result r;
 	int fillers[8];
 
 	assert_int_equal(listen(server.fd, 0), 0);
-	to.port = atoi(strchr(server.address, ':') + 1);
-	for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
-		struct sockaddr_in sa = { .sin_family = AF_INET };
-
-		sa.sin_port = htons((uint16_t)to.port);
-		sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		(void)!connect(fillers[i], (struct sockaddr *)&sa, sizeof(sa));
-	}
+	fill_backlog(fillers, ARRAY_LEN(fillers));
 	connect_with(1);
 	httpc_free(client);
 	conf.connect_us = 100000;
@@ -269,6 +260,7 @@ speaks_unasked(int fd, int n)
 		while (unasked != 1)
 			usleep(100);
 		put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+		until_it_came(fd);
 		unasked = 2;
 	}
 	polite(fd, n);
@@ -325,8 +317,6 @@ static void
 test_stale_connection_and_no_other(void **state)
 {
 	(void)state;
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t size = sizeof(sa);
 	struct result r;
 	int fd, fillers[4];
 
@@ -336,17 +326,13 @@ test_stale_connection_and_no_other(void **state)
 	conf.queue_us = 100000;
 	client = httpc_new(loop, &conf);
 	begin(&r, &get);
-	run_for(20000);
+	until_busy(1);
 	fd = accept(server.fd, NULL, NULL);
 	put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	finish();
 	assert_int_equal(r.err, ERR_OK);
 
-	getsockname(server.fd, (struct sockaddr *)&sa, &size);
-	for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
-		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		(void)!connect(fillers[i], (struct sockaddr *)&sa, size);
-	}
+	fill_backlog(fillers, ARRAY_LEN(fillers));
 	close(fd);
 	assert_int_equal(ask(&r, &get), ERR_UNAVAILABLE);
 	for (size_t i = 0; i < ARRAY_LEN(fillers); i++)
