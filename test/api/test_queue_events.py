@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 import pytest
-from api.lines import UNLIMITED, Line, patient, until
+from api.lines import BUSY, UNLIMITED, Line, patient, until
 
 
 class Stream:
@@ -25,7 +25,7 @@ class Stream:
         self.connection.request("GET", path, headers=headers)
         self.socket = self.connection.sock
         response = self.connection.getresponse()
-        if response.status == 503:
+        if response.status in BUSY:
             self.connection.close()
         return response
 

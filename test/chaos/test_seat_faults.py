@@ -10,6 +10,7 @@ from collections import Counter
 from api.coupons import wait_until
 from api.kafka_log import Log
 from api.keepers import leads, records
+from api.lines import BUSY, patient
 from api.orders import GROUP, TOPIC
 from api.seats import check_truths, concert
 from chaos.storm import Storm
@@ -21,7 +22,7 @@ USERS = range(1, 4001)  # the even ones are poor: they hold seats and cannot pay
 WORKERS = ("payment-worker-0", "payment-worker-1")
 KEEPERS = ("keeper-0", "keeper-1")
 HOLD = {"ONRUSH_HOLD_MS": 1500}
-UNKNOWN = {0, 503, 504}  # no answer, or numbers of the line that are too old to give one
+UNKNOWN = {0, *BUSY}  # no answer, or numbers of the line that are too old to give one
 RESERVE = "/concerts/reserve-seat"
 
 
@@ -126,7 +127,7 @@ def take_passes(world):
 
     wait_until(all_have_one, 30)
     status, get = f"/queue/tokens/status/{USERS[-1]}", world.client("queue").get
-    wait_until(lambda: (a := get(status)).status == 200 and a.data["status"] == "ACTIVE", 20)
+    wait_until(lambda: patient(get, status).data["status"] == "ACTIVE", 20)
     return passes
 
 

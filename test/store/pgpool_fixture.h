@@ -8,10 +8,9 @@
 #include "base/clock.h"
 #include "store/pgpool.h"
 
-#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
-#define SHORT_US   (3 * CLOCK_US_PER_SEC) /* for who waits until it has passed */
-#define COUNT_T    "SELECT count(*) FROM t"
-#define OURS       " application_name = 'onrush-pool'"
+#define SHORT_US (3 * CLOCK_US_PER_SEC) /* for who waits until it has passed */
+#define COUNT_T  "SELECT count(*) FROM t"
+#define OURS     " application_name = 'onrush-pool'"
 
 enum {
 	MAX_CALLS = 4096

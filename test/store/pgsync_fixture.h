@@ -7,9 +7,8 @@
 
 #include "base/clock.h"
 
-#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
-#define SHORT_US   (3 * CLOCK_US_PER_SEC) /* for who waits until it has passed */
-#define COUNT_T    "SELECT count(*) FROM t"
+#define SHORT_US (3 * CLOCK_US_PER_SEC) /* for who waits until it has passed */
+#define COUNT_T  "SELECT count(*) FROM t"
 
 struct fixture {
 	struct pgsync *pg;

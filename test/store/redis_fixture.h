@@ -8,8 +8,6 @@
 #include "store/redis.h"
 #include "store/redsync.h"
 
-#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
-
 enum {
 	MAX_CALLS = 2000
 };

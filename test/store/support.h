@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "store/pgsync.h"
 
+/* Of clients in tests that are about something else. */
+#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
 /* What must not last forever ends long before, even on a machine that stands still for a
  * while. */
 #define FOREVER_US (15 * CLOCK_US_PER_SEC)

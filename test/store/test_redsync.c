@@ -9,9 +9,8 @@
 #include "base/clock.h"
 #include "store/redsync.h"
 
-#define TIMEOUT_US (10 * CLOCK_US_PER_SEC)
-#define SHORT_US   (300 * CLOCK_US_PER_MS) /* for who waits until it has passed */
-#define RETRY_US   (500 * CLOCK_US_PER_MS) /* redsync's, between two attempts */
+#define SHORT_US (300 * CLOCK_US_PER_MS) /* for who waits until it has passed */
+#define RETRY_US (500 * CLOCK_US_PER_MS) /* redsync's, between two attempts */
 
 static void
 queue(struct redsync *r, const char *words)

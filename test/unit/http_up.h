@@ -124,6 +124,14 @@ put(int fd, const char *text)
 	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
+/* For scripts: until the test says so. */
+static inline void
+until_set(const atomic_bool *flag)
+{
+	while (!*flag)
+		usleep(1000);
+}
+
 /* Returns when the client's kernel has all of it: a send alone does not say so. */
 static inline void
 until_it_came(int fd)

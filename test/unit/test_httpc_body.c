@@ -184,8 +184,7 @@ takes_slowly(int fd, int n)
 	(void)n;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	ASSERT(take_head(fd));
-	while (!source_waits)
-		usleep(1000);
+	until_set(&source_waits);
 	take(fd, expected);
 	put(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
@@ -306,8 +305,7 @@ hangs(int fd, int n)
 {
 	(void)n;
 	take_head(fd);
-	while (!let_go)
-		usleep(1000);
+	until_set(&let_go);
 }
 
 static void

@@ -55,8 +55,7 @@ static atomic_bool may_answer;
 static void
 patient(int fd, int n)
 {
-	while (!may_answer)
-		usleep(1000);
+	until_set(&may_answer);
 	polite(fd, n);
 }
 

@@ -138,8 +138,7 @@ patient(int fd, int n)
 
 		if (now > most_at_once)
 			most_at_once = now;
-		while (!may_answer)
-			usleep(1000);
+		until_set(&may_answer);
 		at_once--;
 		put(fd, OK5);
 	}

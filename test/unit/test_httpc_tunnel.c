@@ -92,8 +92,7 @@ switches(int fd, int n)
 		}
 		put(fd, "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: "
 			"talk\r\n\r\nhe");
-		while (!go_on)
-			usleep(1000);
+		until_set(&go_on);
 		put(fd, "llo");
 		ASSERT(recv(fd, bye, 3, MSG_WAITALL) == 3 && memcmp(bye, "bye", 3) == 0);
 		return;
